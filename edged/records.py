@@ -120,7 +120,7 @@ class ScoredBoxes:
 Decoded = ScoredClasses | ScoredBoxes
 
 
-# ---- what is published: objects -----------------------------------------------------------------
+# ---- what a result holds: objects ---------------------------------------------------------------
 
 
 class ClassScore(msgspec.Struct, frozen=True):
@@ -150,3 +150,157 @@ class Latency(msgspec.Struct, frozen=True):
     inference: float
     decode: float
     total: float
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """The model a result came from; ``version`` as in ``ModelSpec``."""
+
+    name: str
+    version: str
+
+
+Findings = tuple[ClassScore, ...] | tuple[Detection, ...]
+
+
+# ---- what is handed to the publisher: closed types with numbers, times and labels ----------------
+# Times are of the monotonic clock (ns); the publisher turns them into wall-clock time when it sends.
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one frame came to. ``findings`` are of the kind that ``task`` says."""
+
+    pipeline: str
+    sequence: int
+    captured_ns: int
+    model: ModelRef
+    latency_ms: Latency
+    task: str
+    findings: Findings
+
+
+class HealthState(enum.Enum):
+    """The states of a pipeline that are published."""
+
+    RUNNING = "running"
+    SOURCE_LOST = "source-lost"
+    DEGRADED = "degraded"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A pipeline's state, why (None while all is well), and since when."""
+
+    pipeline: str
+    state: HealthState
+    reason: str | None
+    since_ns: int
+
+
+class Verdict(enum.Enum):
+    """What became of a candidate model."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The last model file that was tried; ``version`` is None where there was no file to hash."""
+
+    name: str
+    version: str | None
+    verdict: Verdict
+    reason: str | None
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """Which model serves a pipeline (None: none does), and what became of the last candidate."""
+
+    pipeline: str
+    active: ModelSpec | None
+    candidate: Candidate | None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineInfo:
+    """A pipeline as ``P/info`` tells it; ``model`` and ``task`` are None while no model serves."""
+
+    name: str
+    source: str
+    task: str | None
+    model: ModelRef | None
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What ``P/info`` tells of the device."""
+
+    runtime: str
+    runtime_version: str
+    host: str
+    os: str
+    pipelines: tuple[PipelineInfo, ...]
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Of one stage over the last interval, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class StageLatency(msgspec.Struct, frozen=True):
+    """Percentiles by stage; the stages are those of ``Latency``."""
+
+    wait: Percentiles
+    preprocess: Percentiles
+    inference: Percentiles
+    decode: Percentiles
+    total: Percentiles
+
+
+class PipelineMetrics(msgspec.Struct, frozen=True):
+    """One pipeline's counts since the daemon started, and its rates over the last interval.
+
+    ``frames``: given by the source; ``inferred``: through the model; ``published``: results handed
+    to the publisher; ``dropped``: replaced by a newer frame before the engine was free;
+    ``skipped``: pictures of a recording that could not be read. ``latency_ms`` is None when nothing
+    was inferred in the interval.
+    """
+
+    frames: int
+    inferred: int
+    published: int
+    dropped: int
+    skipped: int
+    frame_rate_hz: float
+    inference_rate_hz: float
+    latency_ms: StageLatency | None
+
+
+class SpoolMetrics(msgspec.Struct, frozen=True):
+    """Messages waiting for the broker, and how many the bounds made edged drop since its start."""
+
+    depth: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What ``P/metrics`` tells; values that the machine does not give are None."""
+
+    uptime_s: float
+    pipelines: dict[str, PipelineMetrics]
+    spool: SpoolMetrics
+    cpu_temperature_c: float | None
+    throttled: bool | None
+    memory_bytes: int
+
+
+Record = Result | Health | ModelReport | Info | Metrics
