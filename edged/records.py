@@ -20,7 +20,7 @@ AnyArray = npt.NDArray[Any]
 
 
 class PixelOrder(enum.Enum):
-    """The order of a frame's channels. OpenCV decodes to BGR; a swap after the resize is cheaper."""
+    """The order of a frame's channels. OpenCV decodes to BGR; swapping later is cheaper."""
 
     RGB = "rgb"
     BGR = "bgr"
@@ -162,8 +162,8 @@ class ModelRef(msgspec.Struct, frozen=True):
 Findings = tuple[ClassScore, ...] | tuple[Detection, ...]
 
 
-# ---- what is handed to the publisher: closed types with numbers, times and labels ----------------
-# Times are of the monotonic clock (ns); the publisher turns them into wall-clock time when it sends.
+# ---- what is handed to the publisher: closed types with numbers, times and labels --------------
+# Times are of the monotonic clock (ns); the publisher makes wall-clock time of them when it sends.
 
 
 @dataclass(frozen=True, slots=True)

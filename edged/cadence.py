@@ -1,0 +1,42 @@
+"""When a result is published: every one, on change, or at an interval."""
+
+from __future__ import annotations
+
+import enum
+
+from .records import ClassScore, Findings
+
+
+class Publish(enum.Enum):
+    EVERY = "every"
+    CHANGE = "change"
+    INTERVAL = "interval"
+
+
+class Cadence:
+    """Decides for one pipeline. ``interval_s`` is also the heartbeat of ``change``."""
+
+    def __init__(self, publish: Publish, interval_s: float) -> None:
+        self._publish = publish
+        self._interval_ns = round(interval_s * 1e9)
+        self._last_ns: int | None = None
+        self._last_said: frozenset[str] | None = None
+
+    def due(self, findings: Findings, now_ns: int) -> bool:
+        """Whether to publish these findings; if so they count as the last published ones."""
+        if self._publish is Publish.EVERY:
+            return True
+        said = _said(findings)
+        waited = self._last_ns is None or now_ns - self._last_ns >= self._interval_ns
+        changed = self._publish is Publish.CHANGE and said != self._last_said
+        if not (waited or changed):
+            return False
+        self._last_ns, self._last_said = now_ns, said
+        return True
+
+
+def _said(findings: Findings) -> frozenset[str]:
+    """The set of labels; of a classification the best class alone."""
+    if findings and isinstance(findings[0], ClassScore):
+        return frozenset((findings[0].label,))
+    return frozenset(found.label for found in findings)

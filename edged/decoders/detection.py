@@ -1,0 +1,45 @@
+"""Detection with SSD post-processing inside the model: four outputs, non-maximum suppression done.
+
+Source of the convention: TFLite_Detection_PostProcess of the TF Object Detection API. Boxes are
+``y_min, x_min, y_max, x_max`` as shares of the input; classes count from 0 without a background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import AnyArray, ScoredBoxes
+from . import check_finite
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRoles:
+    """The positions of the outputs: boxes [1, n, 4], classes [1, n], scores [1, n], count [1]."""
+
+    boxes: int
+    classes: int
+    scores: int
+    count: int
+
+
+class DetectionDecoder:
+    def __init__(self, roles: DetectionRoles) -> None:
+        self._roles = roles
+
+    def decode(self, outputs: Sequence[AnyArray]) -> ScoredBoxes:
+        roles = self._roles
+        found = outputs[roles.count].reshape(-1)[:1]
+        check_finite("counts", found)
+        boxes = outputs[roles.boxes].reshape(-1, 4)
+        # What lies behind the count was not written in this invocation.
+        count = int(np.clip(found[0], 0, len(boxes)))
+        boxes = boxes[:count, [1, 0, 3, 2]].astype(np.float32, copy=False)
+        scores = outputs[roles.scores].reshape(-1)[:count].astype(np.float32, copy=False)
+        classes = outputs[roles.classes].reshape(-1)[:count]
+        check_finite("boxes", boxes)
+        check_finite("scores", scores)
+        check_finite("classes", classes)
+        return ScoredBoxes(boxes, np.clip(scores, 0.0, 1.0), np.rint(classes).astype(np.int64))

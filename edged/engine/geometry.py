@@ -1,0 +1,93 @@
+"""Where a frame lies in a model's input, and the way back for boxes.
+
+Three fits: ``stretch`` fills the input with the whole frame, ``letterbox`` keeps the proportions
+and leaves bars, ``crop`` keeps the proportions and cuts the longer side.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import FloatArray, Size
+
+
+class Fit(enum.Enum):
+    STRETCH = "stretch"
+    LETTERBOX = "letterbox"
+    CROP = "crop"
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A rectangle in whole pixels, origin top left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """``cut`` of a frame (in its pixels) is scaled onto ``target`` of the input (in its pixels)."""
+
+    frame: Size
+    input: Size
+    cut: Rect
+    target: Rect
+
+    @classmethod
+    def of(cls, frame: Size, into: Size, fit: Fit) -> Placement:
+        cut = Rect(0, 0, frame.width, frame.height)
+        target = Rect(0, 0, into.width, into.height)
+        if fit is Fit.LETTERBOX:
+            size = scaled_size(frame, into, fit)
+            target = _centred(size, into)
+        elif fit is Fit.CROP:
+            scale = max(into.width / frame.width, into.height / frame.height)
+            size = Size(
+                min(frame.width, max(1, round(into.width / scale))),
+                min(frame.height, max(1, round(into.height / scale))),
+            )
+            cut = _centred(size, frame)
+        return cls(frame, into, cut, target)
+
+    def to_frame(self, boxes: FloatArray) -> FloatArray:
+        """Boxes (n, 4) as x_min, y_min, x_max, y_max: shares of the input -> shares of the frame.
+
+        Clipped to 0..1. What a box covers of the bars is cut off by the clipping.
+        """
+        scale_x = self.cut.width / self.target.width / self.frame.width
+        scale_y = self.cut.height / self.target.height / self.frame.height
+        scale = np.array([self.input.width * scale_x, self.input.height * scale_y] * 2, np.float32)
+        shift = np.array(
+            [
+                self.cut.x / self.frame.width - self.target.x * scale_x,
+                self.cut.y / self.frame.height - self.target.y * scale_y,
+            ]
+            * 2,
+            np.float32,
+        )
+        placed: FloatArray = np.clip(boxes * scale + shift, np.float32(0), np.float32(1))
+        return placed
+
+
+def scaled_size(frame: Size, into: Size, fit: Fit) -> Size:
+    """The size of the *whole* frame once it is scaled for the input: what to ask a camera for."""
+    if fit is Fit.STRETCH:
+        return into
+    pick = min if fit is Fit.LETTERBOX else max
+    scale = pick(into.width / frame.width, into.height / frame.height)
+    return Size(max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
+
+
+def _centred(size: Size, within: Size) -> Rect:
+    x, y = (within.width - size.width) // 2, (within.height - size.height) // 2
+    return Rect(x, y, size.width, size.height)

@@ -1,0 +1,107 @@
+"""One model in one interpreter, owned by one thread.
+
+A NumPy view of the interpreter's memory must not be alive while ``invoke`` runs (its tensors may
+move, and the runtime refuses); so views are made for each use and never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelError
+from ..records import AnyArray, Quantization, TensorSpec
+from . import runtime as binding
+from .runtime import Delegate
+
+
+class Engine:
+    """An interpreter with its tensors allocated.
+
+    ``inputs`` and ``outputs`` are in the model's own order. ``feedback`` maps an input's position
+    to the position of the output that is fed back into it before the next invocation.
+    """
+
+    def __init__(self, path: Path, *, threads: int, delegate: Delegate | None = None) -> None:
+        """Load and allocate. Raises ModelError or DelegateError.
+
+        The file stays mapped: nobody else may be able to write to it. A damaged one can end the
+        process here; it is tried in a process of its own first (see ``probe``).
+        """
+        delegates = [binding.load_delegate(delegate)] if delegate else []
+        try:
+            self._interpreter: Any = binding.runtime().module.Interpreter(
+                model_path=str(path), num_threads=threads, experimental_delegates=delegates
+            )
+            self._interpreter.allocate_tensors()
+            self.inputs = tuple(map(_tensor_spec, self._interpreter.get_input_details()))
+            self.outputs = tuple(map(_tensor_spec, self._interpreter.get_output_details()))
+        except (ValueError, RuntimeError, OSError, TypeError) as error:
+            raise ModelError(f"the runtime cannot load it: {one_line(error)}") from error
+        self.feedback: Mapping[int, int] = {}
+
+    def input_view(self, position: int = 0) -> AnyArray:
+        """The input tensor's own memory, of the input's shape and dtype. Drop it before invoke."""
+        view: AnyArray = self._interpreter.tensor(self.inputs[position].index)()
+        return view
+
+    def output_view(self, position: int) -> AnyArray:
+        """An output tensor's own memory, as stored. Drop it before invoke."""
+        view: AnyArray = self._interpreter.tensor(self.outputs[position].index)()
+        return view
+
+    def invoke(self) -> None:
+        """Run the model on what its inputs hold. Releases the GIL. Raises ModelError."""
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"the runtime cannot run it: {one_line(error)}") from error
+        for position, source in self.feedback.items():
+            np.copyto(self.input_view(position), self.output_view(source))
+
+    def output(self, position: int) -> AnyArray:
+        """A copy of an output: float32 where it is quantised or floating, else as stored."""
+        return dequantize(self.output_view(position), self.outputs[position].quantization)
+
+    def reset_state(self) -> None:
+        """Set the inputs that are fed back to zero (their zero point where quantised)."""
+        for position in self.feedback:
+            quantization = self.inputs[position].quantization
+            self.input_view(position)[...] = quantization.zero_point if quantization else 0
+
+
+def dequantize(stored: AnyArray, quantization: Quantization | None) -> AnyArray:
+    """``(stored - zero_point) * scale`` as float32; a copy of what has no quantisation.
+
+    Source: TFLite's 8-bit quantisation specification.
+    """
+    if quantization is None:
+        wide = np.float32 if np.issubdtype(stored.dtype, np.floating) else stored.dtype
+        return np.array(stored, dtype=wide)
+    real = stored.astype(np.float32)
+    real -= np.float32(quantization.zero_point)
+    real *= np.float32(quantization.scale)
+    return real
+
+
+def _tensor_spec(details: Mapping[str, Any]) -> TensorSpec:
+    scale, zero_point = details["quantization"]
+    dtype = np.dtype(details["dtype"])
+    quantized = scale > 0 and np.issubdtype(dtype, np.integer)
+    return TensorSpec(
+        index=int(details["index"]),
+        name=str(details["name"]),
+        shape=tuple(int(n) for n in details["shape"]),
+        shape_signature=tuple(int(n) for n in details["shape_signature"]),
+        dtype=dtype.name,
+        quantization=Quantization(float(scale), int(zero_point)) if quantized else None,
+    )
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """An error's text as one line of bounded length; its type's name where it has no text."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""What the operating system is told and asked: logs, counts, the machine's own facts."""

@@ -1,0 +1,62 @@
+"""Counting one pipeline: totals since the start, rates and percentiles of the last interval."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+
+from ..records import Latency, Percentiles, PipelineMetrics, StageLatency
+
+# Of the frames of an interval the last so many enter its percentiles.
+_KEPT = 4096
+
+
+class PipelineStats:
+    """Written by the inference thread, read by the daemon's thread."""
+
+    def __init__(self, now_ns: int) -> None:
+        self._lock = threading.Lock()
+        self._latencies: deque[Latency] = deque(maxlen=_KEPT)
+        self._since_ns = now_ns
+        self._frames_before = 0
+        self._inferred_before = 0
+        self.inferred = 0
+        self.published = 0
+
+    def record(self, latency: Latency, *, published: bool) -> None:
+        with self._lock:
+            self._latencies.append(latency)
+            self.inferred += 1
+            self.published += published
+
+    def take(self, now_ns: int, *, frames: int, dropped: int, skipped: int) -> PipelineMetrics:
+        """The metrics up to now; the next interval begins. The arguments are totals."""
+        with self._lock:
+            latencies = list(self._latencies)
+            self._latencies.clear()
+            inferred, published = self.inferred, self.published
+        elapsed_s = max((now_ns - self._since_ns) / 1e9, 1e-9)
+        frame_rate_hz = (frames - self._frames_before) / elapsed_s
+        inference_rate_hz = (inferred - self._inferred_before) / elapsed_s
+        self._since_ns = now_ns
+        self._frames_before, self._inferred_before = frames, inferred
+        return PipelineMetrics(
+            frames=frames,
+            inferred=inferred,
+            published=published,
+            dropped=dropped,
+            skipped=skipped,
+            frame_rate_hz=frame_rate_hz,
+            inference_rate_hz=inference_rate_hz,
+            latency_ms=stage_latency(latencies) if latencies else None,
+        )
+
+
+def stage_latency(latencies: list[Latency]) -> StageLatency:
+    """Percentiles by stage of at least one latency."""
+    stages = Latency.__struct_fields__
+    values = np.array([[getattr(latency, stage) for stage in stages] for latency in latencies])
+    points = np.percentile(values, [50, 95, 99], axis=0).T.tolist()
+    return StageLatency(*(Percentiles(*point) for point in points))

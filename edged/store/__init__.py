@@ -1,0 +1,1 @@
+"""Model files: the watched directory, the private copies that serve, labels and sidecars."""

@@ -1,0 +1,69 @@
+"""Where a frame lies in the input, and the way back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edged.engine.geometry import Fit, Placement, Rect, scaled_size
+from edged.records import Size
+
+HD = Size(1280, 720)
+SQUARE = Size(300, 300)
+sizes = st.builds(Size, st.integers(1, 3000), st.integers(1, 3000))
+
+
+def test_stretch_is_the_identity_in_shares() -> None:
+    boxes = np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
+    placement = Placement.of(HD, SQUARE, Fit.STRETCH)
+    np.testing.assert_allclose(placement.to_frame(boxes), boxes, atol=1e-6)
+
+
+def test_letterbox_keeps_the_proportions() -> None:
+    placement = Placement.of(HD, SQUARE, Fit.LETTERBOX)
+    assert placement.target == Rect(0, 65, 300, 169)
+    whole = np.array([[0, 65 / 300, 1, 234 / 300]], np.float32)
+    np.testing.assert_allclose(placement.to_frame(whole), [[0, 0, 1, 1]], atol=1e-6)
+
+
+def test_crop_cuts_the_longer_side() -> None:
+    placement = Placement.of(HD, SQUARE, Fit.CROP)
+    assert placement.cut == Rect(280, 0, 720, 720)
+    whole = np.array([[0, 0, 1, 1]], np.float32)
+    expected = [[280 / 1280, 0, 1000 / 1280, 1]]
+    np.testing.assert_allclose(placement.to_frame(whole), expected, atol=1e-6)
+
+
+def test_boxes_are_clipped_to_the_frame() -> None:
+    wild = np.array([[-3, -1, 5, 2]], np.float32)
+    for fit in Fit:
+        boxes = Placement.of(HD, SQUARE, fit).to_frame(wild)
+        assert boxes.min() >= 0
+        assert boxes.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("fit", "size"),
+    [(Fit.STRETCH, SQUARE), (Fit.LETTERBOX, Size(300, 169)), (Fit.CROP, Size(533, 300))],
+)
+def test_a_camera_that_scales_is_asked_for_the_size_that_needs_no_more_scaling(
+    fit: Fit, size: Size
+) -> None:
+    assert scaled_size(HD, SQUARE, fit) == size
+    placement = Placement.of(size, SQUARE, fit)
+    assert placement.cut.size == placement.target.size
+
+
+@given(sizes, sizes, st.sampled_from(Fit), st.floats(0, 1), st.floats(0, 1))
+def test_a_point_of_the_frame_comes_back_to_itself(
+    frame: Size, into: Size, fit: Fit, share_x: float, share_y: float
+) -> None:
+    placement = Placement.of(frame, into, fit)
+    cut, target = placement.cut, placement.target
+    x = (target.x + share_x * target.width) / into.width
+    y = (target.y + share_y * target.height) / into.height
+    back = placement.to_frame(np.array([[x, y, x, y]], np.float32))[0]
+    assert back[0] == pytest.approx((cut.x + share_x * cut.width) / frame.width, abs=1e-4)
+    assert back[1] == pytest.approx((cut.y + share_y * cut.height) / frame.height, abs=1e-4)

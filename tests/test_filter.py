@@ -1,0 +1,75 @@
+"""Labels, threshold and number of results, applied before anything can leave."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edged.engine.geometry import Fit, Placement
+from edged.filter import Filter
+from edged.records import ClassScore, Detection, ScoredBoxes, ScoredClasses, Size
+
+WHOLE = Placement.of(Size(100, 100), Size(10, 10), Fit.STRETCH)
+NAMES = {0: "cat", 1: "dog", 2: "owl"}
+
+
+def keeping(
+    threshold: float = 0.0, allowed: tuple[str, ...] | None = None, max_results: int = 25
+) -> Filter:
+    return Filter(
+        lambda number: NAMES.get(number, str(number)),
+        threshold=threshold,
+        allowed=allowed,
+        max_results=max_results,
+    )
+
+
+def classes(*scores: float) -> ScoredClasses:
+    return ScoredClasses(np.array(scores, np.float32))
+
+
+def boxes(*found: tuple[int, float], box: tuple[float, ...] = (0, 0, 1, 1)) -> ScoredBoxes:
+    return ScoredBoxes(
+        np.array([box] * len(found), np.float32).reshape(-1, 4),
+        np.array([score for _, score in found], np.float32),
+        np.array([number for number, _ in found], np.int64),
+    )
+
+
+def test_classes_come_best_first() -> None:
+    found = keeping().apply(classes(0.25, 0.5, 0.125), WHOLE)
+    assert found == (ClassScore("dog", 0.5), ClassScore("cat", 0.25), ClassScore("owl", 0.125))
+
+
+def test_what_scores_less_than_the_threshold_is_left_out() -> None:
+    assert keeping(threshold=0.5).apply(classes(0.25, 0.5, 0.125), WHOLE) == (
+        ClassScore("dog", 0.5),
+    )
+    assert keeping(threshold=0.75).apply(boxes((0, 0.5), (1, 0.25)), WHOLE) == ()
+
+
+def test_only_allowed_labels_are_kept_and_count_towards_the_number() -> None:
+    only_cat = keeping(allowed=("cat",), max_results=1)
+    assert only_cat.apply(classes(0.25, 0.5), WHOLE) == (ClassScore("cat", 0.25),)
+    found = only_cat.apply(boxes((1, 0.75), (0, 0.5), (0, 0.25)), WHOLE)
+    assert [(one.label, one.score) for one in found] == [("cat", 0.5)]
+
+
+def test_no_more_than_max_results_are_kept() -> None:
+    found = keeping(max_results=2).apply(boxes((0, 0.25), (1, 0.75), (2, 0.5)), WHOLE)
+    assert [one.label for one in found] == ["dog", "owl"]
+
+
+def test_a_class_without_a_label_is_its_number() -> None:
+    found = keeping().apply(boxes((77, 0.5)), WHOLE)
+    assert [one.label for one in found] == ["77"]
+
+
+def test_boxes_are_shares_of_the_frame() -> None:
+    wide = Placement.of(Size(200, 100), Size(100, 100), Fit.LETTERBOX)
+    found = keeping().apply(boxes((0, 0.5), box=(0.5, 0.5, 1, 0.75)), wide)
+    assert found == (Detection("cat", 0.5, (0.5, 0.5, 1.0, 1.0)),)
+
+
+def test_a_box_outside_of_the_frame_is_none() -> None:
+    wide = Placement.of(Size(200, 100), Size(100, 100), Fit.LETTERBOX)
+    assert keeping().apply(boxes((0, 0.5), box=(0.0, 0.0, 1, 0.2)), wide) == ()
