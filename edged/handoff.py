@@ -54,7 +54,7 @@ class LatestSlot(Generic[T]):
             self._changed.notify_all()
 
     def take(self, timeout_s: float | None = None) -> T | None:
-        """The waiting item, or None when none came in time. Raises Closed when there never will be."""
+        """The waiting item, or None when none came in time. Raises Closed at the end."""
         with self._changed:
             if self._item is None and not self._closed:
                 self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
@@ -96,7 +96,7 @@ class BoundedQueue(Generic[T]):
             self._changed.notify()
 
     def take(self, timeout_s: float | None = None) -> T | None:
-        """The oldest item, or None when none came in time. Raises Closed when there never will be."""
+        """The oldest item, or None when none came in time. Raises Closed at the end."""
         with self._changed:
             if not self._items and not self._closed:
                 self._changed.wait_for(lambda: bool(self._items) or self._closed, timeout_s)

@@ -37,7 +37,7 @@ class ClassificationDecoder:
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """``exp(x) / sum(exp(x))`` over (classes,), shifted by the largest so that it can't overflow."""
+    """``exp(x) / sum(exp(x))`` over (classes,), shifted so that it can't overflow."""
     powers = np.exp(logits - logits.max())
     result: FloatArray = powers / powers.sum()
     return result

@@ -99,13 +99,14 @@ class Preprocessor:
     def __init__(
         self, tensor: TensorSpec, rule: PixelRule, order: PixelOrder | None, fit: Fit
     ) -> None:
-        """``order``: the model's channels; None: RGB, or grey for one channel. Raises ModelError."""
+        """``order``: of the model's channels; None: RGB, or grey for one. Raises ModelError."""
         height, width, channels = image_shape(tensor)
         self.size = Size(width, height)
         self.order = order or (PixelOrder.GRAY if channels == 1 else PixelOrder.RGB)
         if (self.order is PixelOrder.GRAY) != (channels == 1):
             raise ModelError(
-                f'its input has {channels} channels, which does not go with colour = "{self.order.value}"'
+                f"its input has {channels} channels, "
+                f'which does not go with colour = "{self.order.value}"'
             )
         self._shape = (height, width) if channels == 1 else (height, width, channels)
         self._fit = fit
