@@ -1,0 +1,38 @@
+"""The only way out of the device.
+
+wire        the closed types that are published, and their JSON Schema
+convert     from the records to those types: times converted, numbers rounded
+messages    from a record to a Message, checked against its type and the limit of size
+outbox      what waits for the broker, and what it has not acknowledged
+mqtt        one connection to the broker
+tls         the trust and the certificate of such a connection
+publisher   the thread that carries records from the outbox to the broker
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every message of this device and run shares. ``version`` is edged's own."""
+
+    prefix: str
+    device: str
+    run: str
+    qos: int
+    clock: Clock
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is handed to the broker."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool

@@ -1,0 +1,195 @@
+"""From the records to the closed types of ``wire``: times converted, numbers rounded.
+
+One function a message, each called by the name of its kind.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .. import records
+from ..clock import iso_8601
+from ..errors import MessageRefused
+from . import Context, wire
+
+
+def result(record: records.Result, context: Context) -> wire.Closed:
+    shared = (
+        context.device,
+        record.pipeline,
+        context.run,
+        record.sequence,
+        _time(record.captured_ns, context),
+        context.clock.synced(),
+        _model_ref(record.model),
+        _latency(record.latency_ms),
+    )
+    match record.task:
+        case "classification":
+            classes = tuple(_class_score(finding) for finding in record.findings)
+            return wire.ClassificationResult("edged.result/1", *shared, "classification", classes)
+        case "detection":
+            detections = tuple(_detection(finding) for finding in record.findings)
+            return wire.DetectionResult("edged.result/1", *shared, "detection", detections)
+        case task:
+            raise MessageRefused(f"A result of the task {task!r} was not sent: it has no message.")
+
+
+def _model_ref(model: records.ModelRef) -> wire.ModelRef:
+    return wire.ModelRef(model.name, model.version)
+
+
+def _latency(spent: records.Latency) -> wire.Latency:
+    return wire.Latency(
+        wait=_ms(spent.wait),
+        preprocess=_ms(spent.preprocess),
+        inference=_ms(spent.inference),
+        decode=_ms(spent.decode),
+        total=_ms(spent.total),
+    )
+
+
+def _class_score(finding: records.ClassScore | records.Detection) -> wire.ClassScore:
+    return wire.ClassScore(_label(finding.label), _rounded(finding.score, 4))
+
+
+def _detection(finding: records.ClassScore | records.Detection) -> wire.Detection:
+    if not isinstance(finding, records.Detection):
+        raise MessageRefused("A result of the task 'detection' was not sent: it has no boxes.")
+    x_min, y_min, x_max, y_max = (_rounded(edge, 4) for edge in finding.box)
+    return wire.Detection(
+        _label(finding.label), _rounded(finding.score, 4), (x_min, y_min, x_max, y_max)
+    )
+
+
+def model(record: records.ModelReport, context: Context) -> wire.Closed:
+    return wire.Model(
+        "edged.model/1",
+        context.device,
+        record.pipeline,
+        None if record.active is None else _active(record.active),
+        None if record.candidate is None else _candidate(record.candidate, context),
+    )
+
+
+def _active(model: records.ModelSpec) -> wire.ActiveModel:
+    return wire.ActiveModel(model.name, model.version, model.sha256, model.size_bytes, model.task)
+
+
+def _candidate(tried: records.Candidate, context: Context) -> wire.CandidateModel:
+    return wire.CandidateModel(
+        tried.name,
+        tried.version,
+        tried.verdict.value,
+        _reason(tried.reason),
+        _time(tried.at_ns, context),
+    )
+
+
+def health(record: records.Health, context: Context) -> wire.Closed:
+    return wire.Health(
+        "edged.health/1",
+        context.device,
+        record.pipeline,
+        record.state.value,
+        _reason(record.reason),
+        _time(record.since_ns, context),
+    )
+
+
+def info(record: records.Info, context: Context, most_labels: int) -> wire.Closed:
+    return wire.Info(
+        "edged.info/1",
+        context.device,
+        context.version,
+        record.runtime,
+        record.runtime_version,
+        record.host,
+        record.os,
+        tuple(_pipeline_info(pipeline, most_labels) for pipeline in record.pipelines),
+    )
+
+
+def _pipeline_info(pipeline: records.PipelineInfo, most_labels: int) -> wire.PipelineInfo:
+    labels = pipeline.labels
+    return wire.PipelineInfo(
+        pipeline.name,
+        pipeline.source,
+        pipeline.task,
+        None if pipeline.model is None else _model_ref(pipeline.model),
+        tuple(map(_label, labels)) if len(labels) <= most_labels else len(labels),
+    )
+
+
+def metrics(record: records.Metrics, context: Context) -> wire.Closed:
+    celsius = record.cpu_temperature_c
+    return wire.Metrics(
+        "edged.metrics/1",
+        context.device,
+        _rounded(record.uptime_s, 1),
+        {name: _pipeline_metrics(counts) for name, counts in record.pipelines.items()},
+        wire.SpoolMetrics(record.spool.depth, record.spool.dropped),
+        None if celsius is None else _rounded(celsius, 1),
+        record.throttled,
+        record.memory_bytes,
+    )
+
+
+def _pipeline_metrics(counts: records.PipelineMetrics) -> wire.PipelineMetrics:
+    return wire.PipelineMetrics(
+        frames=counts.frames,
+        inferred=counts.inferred,
+        published=counts.published,
+        dropped=counts.dropped,
+        skipped=counts.skipped,
+        frame_rate_hz=_rounded(counts.frame_rate_hz, 2),
+        inference_rate_hz=_rounded(counts.inference_rate_hz, 2),
+        latency_ms=None if counts.latency_ms is None else _stages(counts.latency_ms),
+    )
+
+
+def _stages(spent: records.StageLatency) -> wire.StageLatency:
+    return wire.StageLatency(
+        wait=_percentiles(spent.wait),
+        preprocess=_percentiles(spent.preprocess),
+        inference=_percentiles(spent.inference),
+        decode=_percentiles(spent.decode),
+        total=_percentiles(spent.total),
+    )
+
+
+def _percentiles(of: records.Percentiles) -> wire.Percentiles:
+    return wire.Percentiles(p50=_ms(of.p50), p95=_ms(of.p95), p99=_ms(of.p99))
+
+
+# ---- numbers, times and strings -----------------------------------------------------------------
+
+
+def _rounded(value: float, decimals: int) -> float:
+    """Refuses what is not finite: JSON has no word for it, and msgspec would write null."""
+    if not math.isfinite(value):
+        raise MessageRefused(f"A message with the number {value} in it was not sent.")
+    return round(float(value), decimals)
+
+
+def _ms(value: float) -> float:
+    return _rounded(value, 3)
+
+
+def _time(monotonic_ns: int, context: Context) -> str:
+    return iso_8601(context.clock.utc_of(monotonic_ns))
+
+
+def _label(text: str) -> str:
+    return _shortened(text, wire.MAX_LABEL_CHARS)
+
+
+def _reason(text: str | None) -> str | None:
+    return None if text is None else _shortened(text, wire.MAX_REASON_CHARS)
+
+
+def _shortened(text: str, most_chars: int) -> str:
+    """Text that fits and is valid Unicode: file names may hold lone surrogates."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= most_chars else text[: most_chars - 1] + "…"

@@ -1,0 +1,86 @@
+"""From a record to what goes over the wire: pure, no I/O, off the hot path.
+
+Every payload is read back through its closed type before it is handed on, so nothing that its
+schema forbids can leave the device.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .. import records
+from ..errors import MessageRefused
+from . import Context, Message, convert, wire
+
+MAX_PAYLOAD_BYTES = 16 * 1024
+ONLINE = b"online"
+OFFLINE = b"offline"
+
+
+def status(context: Context, payload: bytes) -> Message:
+    """``ONLINE`` or ``OFFLINE``: retained and at QoS 1, whatever QoS the rest has."""
+    return Message(f"{context.prefix}/{context.device}/status", payload, qos=1, retain=True)
+
+
+def topic_of(record: records.Record, context: Context) -> str:
+    """Where a record is published."""
+    root = f"{context.prefix}/{context.device}"
+    match record:
+        case records.Result():
+            return f"{root}/{record.pipeline}/result"
+        case records.ModelReport():
+            return f"{root}/{record.pipeline}/model"
+        case records.Health():
+            return f"{root}/{record.pipeline}/health"
+        case records.Info():
+            return f"{root}/info"
+        case records.Metrics():
+            return f"{root}/metrics"
+
+
+def is_retained(record: records.Record) -> bool:
+    """Whether the broker keeps the message for those who subscribe later."""
+    return isinstance(record, records.Info | records.ModelReport | records.Health)
+
+
+def encode(record: records.Record, context: Context) -> Message:
+    """The message of a record. Raises MessageRefused for what must not leave the device."""
+    topic = topic_of(record, context)
+    match record:
+        case records.Result():
+            payload = _checked(topic, convert.result(record, context))
+        case records.ModelReport():
+            payload = _checked(topic, convert.model(record, context))
+        case records.Health():
+            payload = _checked(topic, convert.health(record, context))
+        case records.Info():
+            payload = _info_that_fits(topic, record, context)
+        case records.Metrics():
+            payload = _checked(topic, convert.metrics(record, context))
+    return Message(topic, payload, context.qos, is_retained(record))
+
+
+def _checked(topic: str, message: wire.Closed) -> bytes:
+    """The JSON of a message that keeps to its own type and to the limit of size."""
+    try:
+        payload = msgspec.json.encode(message)
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise MessageRefused(f"A message for {topic} was not sent: {error}.") from error
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise MessageRefused(
+            f"A message of {len(payload):,} bytes for {topic} was not sent: "
+            f"at most {MAX_PAYLOAD_BYTES:,} bytes may leave in one."
+        )
+    try:
+        msgspec.json.decode(payload, type=type(message))
+    except msgspec.ValidationError as error:
+        raise MessageRefused(f"A message for {topic} was not sent: {error}.") from error
+    return payload
+
+
+def _info_that_fits(topic: str, record: records.Info, context: Context) -> bytes:
+    """``P/info`` with label names, or with their numbers where the names make it too long."""
+    try:
+        return _checked(topic, convert.info(record, context, wire.MAX_LABELS_TOLD))
+    except MessageRefused:
+        return _checked(topic, convert.info(record, context, most_labels=0))

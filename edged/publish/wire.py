@@ -1,0 +1,240 @@
+"""The closed types that leave the device: numbers, times and short strings, nothing else.
+
+One struct a message, its fields in the order in which they are published. The JSON Schema that
+users get, and the check that every payload passes before it is sent, both come from these.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+MAX_LABEL_CHARS = 200
+MAX_REASON_CHARS = 1000
+MAX_LABELS_TOLD = 100
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=200)]
+Label = Annotated[str, Meta(max_length=MAX_LABEL_CHARS)]
+Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
+Word = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
+Count = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Version = Annotated[
+    str, Meta(pattern="^[0-9a-f]{12}$", description="The first 12 hex digits of the sha256.")
+]
+Timestamp = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+
+
+class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of every published type: nothing but its fields."""
+
+
+class ModelRef(Closed, frozen=True):
+    """A model, by its name and version."""
+
+    name: Name
+    version: Version
+
+
+class Latency(Closed, frozen=True):
+    """Milliseconds. ``total``: from the frame's arrival to the hand-over to the publisher."""
+
+    wait: NotNegative
+    preprocess: NotNegative
+    inference: NotNegative
+    decode: NotNegative
+    total: NotNegative
+
+
+class ClassScore(Closed, frozen=True):
+    """One class and its score."""
+
+    label: Label
+    score: Share
+
+
+class Detection(Closed, frozen=True):
+    """One object. ``box``: x_min, y_min, x_max, y_max as shares of the original frame."""
+
+    label: Label
+    score: Share
+    box: tuple[Share, Share, Share, Share]
+
+
+class _Result(Closed, frozen=True):
+    schema: Literal["edged.result/1"]
+    device: Name
+    pipeline: Name
+    run: Name
+    sequence: Count
+    captured_at: Timestamp
+    clock_synced: bool
+    model: ModelRef
+    latency_ms: Latency
+
+
+class ClassificationResult(_Result, frozen=True):
+    """What one frame shows: classes, the best first."""
+
+    task: Literal["classification"]
+    classes: tuple[ClassScore, ...]
+
+
+class DetectionResult(_Result, frozen=True):
+    """The objects in one frame."""
+
+    task: Literal["detection"]
+    detections: tuple[Detection, ...]
+
+
+class PipelineInfo(Closed, frozen=True):
+    """One pipeline. ``labels``: their number, where there are more than 100 or no room for them."""
+
+    name: Name
+    source: Word
+    task: Word | None
+    model: ModelRef | None
+    labels: Annotated[tuple[Label, ...], Meta(max_length=MAX_LABELS_TOLD)] | Count
+
+
+class Info(Closed, frozen=True):
+    """The device and its pipelines."""
+
+    schema: Literal["edged.info/1"]
+    device: Name
+    version: Text
+    runtime: Text
+    runtime_version: Text
+    host: Text
+    os: Text
+    pipelines: tuple[PipelineInfo, ...]
+
+
+class ActiveModel(Closed, frozen=True):
+    """The model that serves."""
+
+    name: Name
+    version: Version
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    size_bytes: Count
+    task: Word
+
+
+class CandidateModel(Closed, frozen=True):
+    """The last model that was tried. ``version`` is null where there was no file to hash."""
+
+    name: Name
+    version: Version | None
+    verdict: Literal["accepted", "refused"]
+    reason: Reason | None
+    at: Timestamp
+
+
+class Model(Closed, frozen=True):
+    """Which model serves a pipeline, and what became of the last candidate."""
+
+    schema: Literal["edged.model/1"]
+    device: Name
+    pipeline: Name
+    active: ActiveModel | None
+    candidate: CandidateModel | None
+
+
+class Health(Closed, frozen=True):
+    """A pipeline's state, why, and since when."""
+
+    schema: Literal["edged.health/1"]
+    device: Name
+    pipeline: Name
+    state: Literal["running", "source-lost", "degraded", "stopped"]
+    reason: Reason | None
+    since: Timestamp
+
+
+class Percentiles(Closed, frozen=True):
+    """Of one stage over the last interval, in milliseconds."""
+
+    p50: NotNegative
+    p95: NotNegative
+    p99: NotNegative
+
+
+class StageLatency(Closed, frozen=True):
+    """Percentiles by stage; the stages are those of a result's ``latency_ms``."""
+
+    wait: Percentiles
+    preprocess: Percentiles
+    inference: Percentiles
+    decode: Percentiles
+    total: Percentiles
+
+
+class PipelineMetrics(Closed, frozen=True):
+    """One pipeline's counts since the start, and its rates and latencies of the last interval."""
+
+    frames: Count
+    inferred: Count
+    published: Count
+    dropped: Count
+    skipped: Count
+    frame_rate_hz: NotNegative
+    inference_rate_hz: NotNegative
+    latency_ms: StageLatency | None
+
+
+class SpoolMetrics(Closed, frozen=True):
+    """Results that wait for the broker, and those that were dropped since the start."""
+
+    depth: Count
+    dropped: Count
+
+
+class Metrics(Closed, frozen=True):
+    """The device in figures; null is what the machine does not tell."""
+
+    schema: Literal["edged.metrics/1"]
+    device: Name
+    uptime_s: NotNegative
+    pipelines: dict[Name, PipelineMetrics]
+    spool: SpoolMetrics
+    cpu_temperature_c: float | None
+    throttled: bool | None
+    memory_bytes: Count
+
+
+Kind = Literal["result", "info", "model", "health", "metrics"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_TYPES: dict[Kind, tuple[type[Closed], ...]] = {
+    "result": (ClassificationResult, DetectionResult),
+    "info": (Info,),
+    "model": (Model,),
+    "health": (Health,),
+    "metrics": (Metrics,),
+}
+
+
+def schema(kind: Kind) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of one kind of message. ValueError: no such kind."""
+    if kind not in _TYPES:
+        raise ValueError(f"there is no message {kind!r}; there are {', '.join(KINDS)}")
+    shapes, definitions = msgspec.json.schema_components(
+        _TYPES[kind], ref_template="#/$defs/{name}"
+    )
+    root = shapes[0] if len(shapes) == 1 else {"oneOf": list(shapes)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"edged.{kind}/1",
+        **root,
+        "$defs": definitions,
+    }
