@@ -1,22 +1,31 @@
 """Where frames come from: one file a kind, all of one shape.
 
 ``capture.Capture`` (one level up) owns a source and wraps every kind alike: opening and
-re-opening with growing pauses, pacing to ``fps``, counting, and noticing stalls. So a source
-itself stays plain: it opens, gives the next frame, and closes.
+re-opening with growing pauses, pacing, counting, telling, and noticing stalls. So a source itself
+stays plain: it opens, gives the next frame, and closes.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from ..errors import SourceError
 from ..records import Frame, Size
+
+
+class Unreadable(SourceError):
+    """One picture of a recording cannot be read, the next may be: told, counted, passed over."""
 
 
 class Source(Protocol):
     """What a source must do. ``__init__`` checks its arguments and touches nothing."""
 
-    live: bool
-    """Whether frames come at the world's own pace (a camera, a recording in real time)."""
+    @property
+    def live(self) -> bool:
+        """Whether frames come at a pace of their own: a camera, a recording in real time.
+
+        A live frame that comes sooner than wanted is passed over; a source that is not live waits.
+        """
 
     def open(self, want: Size | None) -> None:
         """Touch the world; called from the capture thread, again after every failure.
@@ -28,9 +37,11 @@ class Source(Protocol):
     def read(self) -> Frame | None:
         """The next frame, or None at the end of a recording; called from the capture thread.
 
-        May block, for a bounded time. Raises SourceError when the source has failed: it will be
-        closed and opened again later.
+        May block, for a bounded time. A recording that is played in real time stamps a frame
+        (``captured_ns``) with the moment at which it is due, and gives it at once: the capture
+        thread holds it back until then. Raises Unreadable, and SourceError when the source has
+        failed: it will be closed and opened again later.
         """
 
     def close(self) -> None:
-        """Let go of everything. May be called twice, and without ``open``."""
+        """Let go of everything. May be called twice, without ``open``, and after it failed."""

@@ -1,0 +1,212 @@
+"""The thread around a source: retried for ever, paced, watched."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from .errors import EdgedError
+from .handoff import Closed, LatestSlot
+from .records import Frame, Size
+from .sources import Source, Unreadable
+
+log = logging.getLogger(__name__)
+
+STALL_AFTER_S = 5.0
+LONGEST_PAUSE_S = 60.0
+
+
+class CaptureState(enum.Enum):
+    """What a capture is at. Nothing is told before the first frame or failure."""
+
+    RUNNING = "running"
+    LOST = "lost"  # and being retried
+    ENDED = "ended"  # a recording is over; the slot is closed
+
+
+def growing_pauses() -> Iterator[float]:
+    """1, 2, 4 ... 60, 60 seconds, each up to a quarter shorter, so that daemons fall out of step."""
+    pause_s = 1.0
+    while True:
+        yield pause_s * random.uniform(0.75, 1.0)
+        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+class Pace:
+    """Which frames are handed on, and when: at most ``fps`` a second on average.
+
+    Of a live source frames are passed over; a source that is not live is made to wait.
+    """
+
+    def __init__(self, fps: float | None, live: bool) -> None:
+        self._interval_ns = round(1e9 / fps) if fps else 0
+        self._live = live
+        self._next_ns = 0
+
+    def due_ns(self, captured_ns: int) -> int | None:
+        """When to hand on a frame of that time; None when it comes too soon to be wanted."""
+        next_ns, interval_ns = self._next_ns, self._interval_ns
+        if not self._live:
+            due_ns = max(captured_ns, next_ns)
+            self._next_ns = due_ns + interval_ns
+            return due_ns
+        # A camera that runs at this very rate, with jitter, must not lose every other frame.
+        if captured_ns < next_ns - interval_ns // 4:
+            return None
+        on_time = captured_ns - next_ns < interval_ns
+        self._next_ns = (next_ns if on_time else captured_ns) + interval_ns
+        return captured_ns
+
+
+class Capture:
+    """Owns one source and puts its frames into one slot, from a thread of its own.
+
+    With ``realtime`` the newest frame wins (``slot.put``); without it the source waits until the
+    last one was taken (``slot.put_wait``). A source that fails is opened again after growing
+    pauses, for ever. The slot is closed at the end of a recording and by ``stop``.
+
+    ``on_state`` gets the new state and its reason (None while all is well) at each change, from
+    the capture thread or from that of ``check``, with an internal lock held: it must only hand on.
+    ``frames`` counts what was handed on, ``skipped`` pictures that could not be read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        slot: LatestSlot[Frame],
+        *,
+        fps: float | None,
+        realtime: bool,
+        on_state: Callable[[CaptureState, str | None], None],
+        pauses: Callable[[], Iterator[float]] = growing_pauses,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.name = name
+        self.frames = 0
+        self.skipped = 0
+        self._source = source
+        self._slot = slot
+        self._put = slot.put if realtime else slot.put_wait
+        self._pace = Pace(fps, source.live)
+        self._on_state = on_state
+        self._new_pauses = pauses
+        self._pauses: Iterator[float] | None = None  # None: the last attempt gave a frame
+        self._now_ns = now_ns
+        self._want: Size | None = None
+        self._stopping = threading.Event()
+        self._reopening = threading.Event()
+        self._telling = threading.Lock()
+        self._told: tuple[CaptureState | None, str | None] = (None, None)
+        self._waiting_since_ns: int | None = None  # for the source to open or to give a frame
+        # A source may hang in its driver, beyond reach; the process must be able to end even so.
+        self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
+
+    def start(self, want: Size | None) -> None:
+        """Begin, asking the source for frames of the size ``want`` (see ``Source.open``)."""
+        self._want = want
+        self._thread.start()
+
+    def reopen(self, want: Size | None) -> None:
+        """Ask the source for another size, after the frame in hand.
+
+        The source is closed and opened for it: frames pause, and a recording begins again.
+        """
+        self._want = want
+        self._reopening.set()
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """Close the slot and end the thread; False when it is still stuck in its source then."""
+        self._stopping.set()
+        self._slot.close()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def check(self) -> None:
+        """Notice a stall; to be called about once a second, from any thread."""
+        with self._telling:
+            since_ns = self._waiting_since_ns
+            if since_ns is None or self._told[0] is CaptureState.LOST or self._stopping.is_set():
+                return
+            if self._now_ns() - since_ns > STALL_AFTER_S * 1e9:
+                self._tell(CaptureState.LOST, f"The source gave no frame for {STALL_AFTER_S:g} s.")
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                ended = self._play()
+            except Closed:
+                return
+            except Exception as error:  # also a driver's or library's: a camera is worth retrying
+                if self._stopping.is_set():
+                    return
+                log.debug("%s: the source failed", self.name, exc_info=error)
+                with self._telling:
+                    self._tell(CaptureState.LOST, _reason(error))
+                self._pauses = self._pauses or self._new_pauses()
+                self._stopping.wait(next(self._pauses))
+                continue
+            if ended:
+                with self._telling:
+                    self._tell(CaptureState.ENDED, None)
+                self._slot.close()
+                return
+
+    def _play(self) -> bool:
+        """Hand on the source's frames: True at its end, False when asked to stop or to reopen."""
+        self._reopening.clear()
+        try:
+            self._waiting_since_ns = self._now_ns()
+            self._source.open(self._want)
+            while not (self._stopping.is_set() or self._reopening.is_set()):
+                if not self._step():
+                    return True
+            return False
+        finally:
+            self._waiting_since_ns = None
+            self._source.close()
+
+    def _step(self) -> bool:
+        """One frame's way; False at the end. Keeps no reference: the buffer is to be used again."""
+        self._waiting_since_ns = self._now_ns()
+        try:
+            frame = self._source.read()
+        except Unreadable as error:
+            self.skipped += 1
+            log.warning("%s: %s", self.name, error)
+            return True
+        self._waiting_since_ns = None
+        if frame is None:
+            return False
+        self._pauses = None
+        with self._telling:
+            self._tell(CaptureState.RUNNING, None)
+        due_ns = self._pace.due_ns(frame.captured_ns)
+        if due_ns is None:
+            return True
+        early_ns = due_ns - self._now_ns()
+        if early_ns > 0:
+            if self._stopping.wait(early_ns / 1e9):
+                return True
+            frame = replace(frame, captured_ns=due_ns, arrived_ns=due_ns)
+        self._put(frame)
+        self.frames += 1
+        return True
+
+    def _tell(self, state: CaptureState, reason: str | None) -> None:
+        """Call with ``_telling`` held: a stall and the frame that ends it come from two threads."""
+        if self._told != (state, reason):
+            self._told = (state, reason)
+            self._on_state(state, reason)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EdgedError):
+        return str(error)
+    return f"The source failed: {type(error).__name__}: {' '.join(str(error).split())}"
