@@ -4,9 +4,10 @@ wire        the closed types that are published, and their JSON Schema
 convert     from the records to those types: times converted, numbers rounded
 messages    from a record to a Message, checked against its type and the limit of size
 outbox      what waits for the broker, and what it has not acknowledged
-mqtt        one connection to the broker
-tls         the trust and the certificate of such a connection
 publisher   the thread that carries records from the outbox to the broker
+attempts    when to try again, and in which version of MQTT
+mqtt        one connection to the broker; tls, its trust and certificate
+wake        waking the publisher's thread
 """
 
 from __future__ import annotations

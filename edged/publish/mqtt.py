@@ -1,0 +1,248 @@
+"""One connection to an MQTT broker, from CONNECT to its end; for every attempt a new one.
+
+paho-mqtt speaks the protocol; nothing else of edged imports it. It runs without its own thread:
+the publisher's thread does all the work in ``step``, so no callback meets another thread. The
+session ends with the connection, and what was not acknowledged is sent again by the outbox.
+"""
+
+from __future__ import annotations
+
+import enum
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from ..errors import EdgedError
+from . import Message
+from .tls import TlsFiles
+
+CONNECT_TIMEOUT_S = 5.0
+WINDOW = 50  # messages under way at once, unless the broker wants fewer
+
+_UNSUPPORTED_PROTOCOL = 132
+_REFUSALS = {
+    133: "the broker refused the client id",
+    134: "the broker refused the user name or the password (check username and password_file)",
+    135: "the broker refused the login: not authorised (check username and password_file)",
+    136: "the broker says that it is not available",
+    138: "the broker has banned this client",
+    142: "another client with the same device id took the connection over",
+}
+
+
+class Version(enum.Enum):
+    """The versions of MQTT that edged speaks."""
+
+    V5 = "5"
+    V3_1_1 = "3.1.1"
+
+
+_PROTOCOLS = {
+    Version.V5: MQTTProtocolVersion.MQTTv5,
+    Version.V3_1_1: MQTTProtocolVersion.MQTTv311,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """Which broker, and as whom. ``tls`` None: no TLS."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: TlsFiles | None = None
+    keepalive_s: int = 30
+
+    def __str__(self) -> str:
+        return f"the MQTT broker at {self.host}:{self.port}"
+
+
+class BrokerLost(EdgedError):
+    """There is no connection (any more); the message is the reason. Trying again may help."""
+
+
+class ProtocolRefused(BrokerLost):
+    """The broker does not speak this version of MQTT."""
+
+
+class HungUp(BrokerLost):
+    """The broker ended the connection without an answer to CONNECT: some do for a new version."""
+
+
+class Connection:
+    """A connection. ``acknowledged`` is called from ``send`` and ``step`` with a message's number
+    and, where the broker refused it, the reason.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        tls: ssl.SSLContext | None,
+        version: Version,
+        will: Message,
+        acknowledged: Callable[[int, str | None], None],
+    ) -> None:
+        self.established = False
+        self._settings = settings
+        self._acknowledged = acknowledged
+        self._numbers: dict[int, int] = {}  # by packet identifier
+        self._window = WINDOW
+        self._hint = "" if tls is None else " (it may want another client certificate)"
+        self._failure: BrokerLost | None = None
+        client = Client(
+            CallbackAPIVersion.VERSION2, settings.client_id, protocol=_PROTOCOLS[version]
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages = WINDOW
+        client.username_pw_set(settings.username, settings.password)
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if tls is not None:
+            client.tls_set_context(tls)
+        client.on_socket_open = _send_at_once
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        self._client = client
+
+    def open(self) -> None:
+        """Reach the broker and send CONNECT; ``step`` then brings the answer. Raises BrokerLost.
+
+        Blocks for at most CONNECT_TIMEOUT_S for each address of the host, and again for TLS; the
+        look-up of the host's name has the system's own bounds.
+        """
+        settings = self._settings
+        try:
+            self._client.connect(settings.host, settings.port, settings.keepalive_s)
+        except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+            raise BrokerLost(_told(error)) from error
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another message may be sent before one is acknowledged."""
+        return len(self._numbers) < self._window
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was sent is acknowledged."""
+        return not self._numbers
+
+    def send(self, message: Message, number: int) -> None:
+        """Send a message; at QoS 0 it counts as acknowledged once it is written.
+
+        Raises BrokerLost when the connection has ended.
+        """
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise self._failure or BrokerLost("the connection broke")
+        if message.qos == 0 and info.is_published():
+            self._acknowledged(number, None)
+        else:
+            self._numbers[info.mid] = number
+
+    def step(self, wake_fd: int, timeout_s: float) -> None:
+        """Wait for the broker, for ``wake_fd`` or for the time, and do what there is to do.
+
+        Raises BrokerLost when the connection has ended.
+        """
+        client, sock = self._client, self._client.socket()
+        if sock is not None:
+            buffered = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+            poll = select.poll()
+            poll.register(wake_fd, select.POLLIN)
+            poll.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+            ready = dict(poll.poll(0 if buffered else timeout_s * 1000))
+            events = ready.get(sock.fileno(), 0)
+            if buffered or events & ~select.POLLOUT:
+                client.loop_read()
+            if events & select.POLLOUT:
+                client.loop_write()
+            client.loop_misc()
+        if client.socket() is None:
+            raise self._failure or BrokerLost("the connection was closed")
+
+    def say_goodbye(self) -> None:
+        """Send DISCONNECT, which makes the broker forget the will."""
+        self._client.disconnect()
+
+    def close(self) -> None:
+        """Let go of the socket. Without ``say_goodbye`` the broker publishes the will."""
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _on_connect(
+        self,
+        _: Client,
+        __: object,
+        ___: ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if not reason.is_failure:
+            self.established = True
+            self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+        elif reason.value == _UNSUPPORTED_PROTOCOL:
+            self._failure = ProtocolRefused("the broker refused this version of MQTT")
+        else:
+            self._failure = BrokerLost(_refusal(reason))
+
+    def _on_disconnect(
+        self,
+        _: Client,
+        __: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        ___: Properties | None,
+    ) -> None:
+        if self._failure is not None:
+            return
+        if flags.is_disconnect_packet_from_server:
+            self._failure = BrokerLost(_refusal(reason))
+        elif self.established:
+            self._failure = BrokerLost(f"the connection broke ({str(reason).lower()})")
+        else:
+            self._failure = HungUp(f"the broker hung up without an answer{self._hint}")
+
+    def _on_publish(
+        self, _: Client, __: object, packet: int, reason: ReasonCode, ___: Properties | None
+    ) -> None:
+        number = self._numbers.pop(packet, None)
+        if number is not None:  # None: at QoS 0, still inside of send
+            self._acknowledged(number, str(reason) if reason.is_failure else None)
+
+
+def _send_at_once(_: Client, __: object, sock: object) -> None:
+    """Nagle's algorithm would hold a small message back until the one before is acknowledged."""
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _refusal(reason: ReasonCode) -> str:
+    return _REFUSALS.get(reason.value, f"the broker ended the connection: {reason}")
+
+
+def _told(error: OSError | ValueError) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason or error}"
+        case ConnectionRefusedError():
+            return "the connection was refused (does a broker listen on that port?)"
+        case socket.gaierror():
+            return f"the host's name cannot be resolved: {error.strerror}"
+        case TimeoutError():
+            return "no answer in time"
+        case OSError(strerror=str(text)):
+            return text[:1].lower() + text[1:]
+        case _:
+            return str(error)

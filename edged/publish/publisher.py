@@ -1,0 +1,198 @@
+"""The only way out of the device: one thread that carries records to the broker."""
+
+from __future__ import annotations
+
+import logging
+import math
+import ssl
+import threading
+import time
+
+from ..errors import MessageRefused
+from ..records import Record, SpoolMetrics
+from . import Context
+from .attempts import Attempts
+from .messages import OFFLINE, ONLINE, encode, status, topic_of
+from .mqtt import BrokerLost, Connection, MqttSettings, Version
+from .outbox import Outbox, Parcel
+from .tls import tls_context
+from .wake import Wake
+
+CAPACITY = 10_000
+CONNACK_TIMEOUT_S = 10.0
+_STEP_S = 1.0
+_STATUS = 0  # the number of a message that is no parcel of the outbox
+
+log = logging.getLogger("edged.publish")
+
+
+class Publisher:
+    """Publishes records over MQTT and tries for ever to reach the broker.
+
+    ``start`` once, ``publish`` from any thread, ``close``. Records handed over before ``start``
+    or while the broker is away wait: the newest ``capacity`` results, and of each kind of state
+    the newest.
+    """
+
+    def __init__(self, settings: MqttSettings, context: Context, capacity: int = CAPACITY) -> None:
+        self._settings = settings
+        self._context = context
+        self._outbox = Outbox(capacity)
+        self.connected = False
+        """Whether the broker has accepted the connection and it has not ended since."""
+        self._tls: ssl.SSLContext | None = None
+        self._wake = Wake()
+        self._closing = threading.Event()
+        self._farewell_at_s = self._deadline_s = math.inf
+        self._told: str | None = None
+        self._told_topics: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="edged-publish", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect; returns at once. Raises ConfigError for TLS files that are no use."""
+        if self._settings.tls is not None:
+            self._tls = tls_context(self._settings.tls)
+        self._wake.open()
+        self._thread.start()
+
+    def publish(self, record: Record) -> None:
+        """Hand a record over. Never blocks; callable from any thread. Raises Closed after close.
+
+        What must not leave the device is refused later, by the publisher's thread: it is logged
+        once for its topic and counted as dropped.
+        """
+        self._outbox.put(topic_of(record, self._context), record)
+        if self.connected:
+            self._wake.set()
+
+    def wait_delivered(self, timeout_s: float) -> bool:
+        """Wait until the broker has acknowledged all that was handed over so far.
+
+        True as soon as that is so; what was dropped and counted is not waited for.
+        """
+        return self._outbox.wait_settled(timeout_s)
+
+    def metrics(self) -> SpoolMetrics:
+        """Results that wait or are unacknowledged, and messages dropped since the start."""
+        return self._outbox.metrics()
+
+    def close(self, timeout_s: float) -> int:
+        """Deliver what is left, say `offline` and disconnect; how many results were left behind.
+
+        Takes at most ``timeout_s``, and no time when no connection stands or is just being made.
+        """
+        self._outbox.close()
+        now_s = time.monotonic()
+        self._farewell_at_s = now_s + 0.8 * timeout_s
+        self._deadline_s = now_s + 0.95 * timeout_s
+        self._closing.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        left = self._outbox.metrics().depth
+        if left:
+            log.warning("%d results were not delivered: %s", left, self._told or "no time was left")
+        return left
+
+    # ---- the publisher's own thread from here on ------------------------------------------------
+
+    def _run(self) -> None:
+        attempts = Attempts()
+        while not self._closing.is_set():
+            connected_s, error = self._attempt(attempts.version)
+            self._outbox.rewind()
+            if error is None:
+                break
+            pause_s = attempts.pause_after_s(error, connected_s)
+            if pause_s:
+                self._tell(str(error))
+            self._closing.wait(pause_s)
+        self._wake.close()
+
+    def _attempt(self, version: Version) -> tuple[float, BrokerLost | None]:
+        """One connection from beginning to end.
+
+        Gives how many seconds it held, and what ended it: None when all is done.
+        """
+        will = status(self._context, OFFLINE)
+        connection = Connection(self._settings, self._tls, version, will, self._acknowledged)
+        since_s: float | None = None
+        error: BrokerLost | None = None
+        try:
+            connection.open()
+            self._await_answer(connection)
+            since_s = time.monotonic()
+            self._told = None
+            self.connected = True
+            log.info("Connected to %s with MQTT %s", self._settings, version.value)
+            self._serve(connection)
+            self._say_farewell(connection)
+        except BrokerLost as lost:
+            error = lost
+        except Exception as broken:
+            # Whatever a strange broker makes paho raise, the only way out must not die of it.
+            log.debug("The MQTT client failed", exc_info=True)
+            error = BrokerLost(f"the MQTT client failed: {broken!r}")
+        finally:
+            self.connected = False
+            connection.close()
+        return (0.0 if since_s is None else time.monotonic() - since_s), error
+
+    def _await_answer(self, connection: Connection) -> None:
+        patience_s = time.monotonic() + CONNACK_TIMEOUT_S
+        while not connection.established:
+            left_s = min(patience_s, self._deadline_s) - time.monotonic()
+            if left_s <= 0:
+                raise BrokerLost("no answer to the request to connect")
+            self._wake.clear()
+            connection.step(self._wake.fd, min(left_s, _STEP_S))
+
+    def _serve(self, connection: Connection) -> None:
+        """Carry records until there is nothing left to do or no time left for it."""
+        connection.send(status(self._context, ONLINE), _STATUS)
+        while True:
+            self._wake.clear()
+            while connection.has_room and (parcel := self._outbox.take()) is not None:
+                self._send(parcel, connection)
+            if self._closing.is_set():
+                left_s = self._farewell_at_s - time.monotonic()
+                if left_s <= 0 or self._outbox.empty():
+                    return
+                connection.step(self._wake.fd, min(left_s, _STEP_S))
+            else:
+                connection.step(self._wake.fd, _STEP_S)
+
+    def _send(self, parcel: Parcel, connection: Connection) -> None:
+        try:
+            message = encode(parcel.record, self._context)
+        except MessageRefused as error:
+            self._outbox.settle(parcel.number, refused=True)
+            self._tell_refused(parcel.topic, str(error))
+        else:
+            connection.send(message, parcel.number)
+
+    def _say_farewell(self, connection: Connection) -> None:
+        """Say `offline` ourselves; without an acknowledgement the will says it for us."""
+        connection.send(status(self._context, OFFLINE), _STATUS)
+        while not connection.idle:
+            left_s = self._deadline_s - time.monotonic()
+            if left_s <= 0:
+                raise BrokerLost("no acknowledgement in the time to stop")
+            connection.step(self._wake.fd, min(left_s, _STEP_S))
+        connection.say_goodbye()
+
+    def _acknowledged(self, number: int, refusal: str | None) -> None:
+        parcel = self._outbox.settle(number, refused=refusal is not None)
+        if parcel is not None and refusal is not None:
+            self._tell_refused(parcel.topic, f"The broker refuses messages: {refusal}.")
+
+    def _tell(self, reason: str) -> None:
+        """Log why there is no connection, when the reason is another than before."""
+        if reason != self._told:
+            log.warning("No connection to %s: %s", self._settings, reason)
+            self._told = reason
+
+    def _tell_refused(self, topic: str, reason: str) -> None:
+        if topic not in self._told_topics:
+            self._told_topics.add(topic)
+            log.error("%s: %s Others like it are only counted.", topic, reason)

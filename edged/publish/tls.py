@@ -1,0 +1,40 @@
+"""TLS to the broker: whom to trust, and with which certificate to answer."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files; None: the system's CAs, and no client certificate."""
+
+    ca_file: Path | None
+    cert_file: Path | None
+    key_file: Path | None
+
+
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """A context that verifies the broker's certificate and its name. Raises ConfigError."""
+    try:
+        context = ssl.create_default_context(cafile=files.ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise _unusable("ca_file", files.ca_file, error) from error
+    # Python 3.13 turned this on; it refuses the certificates that most home-made CAs give.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if files.cert_file is not None:
+        try:
+            # Without a password OpenSSL would ask on the terminal for that of an encrypted key.
+            context.load_cert_chain(files.cert_file, files.key_file, password="")
+        except OSError as error:
+            raise _unusable("cert_file", files.cert_file, error) from error
+    return context
+
+
+def _unusable(key: str, path: Path | None, error: OSError) -> ConfigError:
+    why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return ConfigError([f"mqtt.tls.{key}: {path} cannot be used: {why}."])
