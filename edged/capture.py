@@ -30,7 +30,7 @@ class CaptureState(enum.Enum):
 
 
 def growing_pauses() -> Iterator[float]:
-    """1, 2, 4 ... 60, 60 seconds, each up to a quarter shorter, so that daemons fall out of step."""
+    """1, 2, 4 ... 60, 60 seconds, each up to a quarter shorter, lest daemons keep in step."""
     pause_s = 1.0
     while True:
         yield pause_s * random.uniform(0.75, 1.0)
