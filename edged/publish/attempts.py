@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import random
 
-from .mqtt import BrokerLost, HungUp, ProtocolRefused, Version
+from .mqtt import BrokerLost, HungUp, NoAnswer, ProtocolRefused, Version
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
 
 class Attempts:
-    """MQTT 5 until a broker refuses it or twice hangs up at it; pauses that grow and are jittered.
+    """Pauses that grow and are jittered; MQTT 5 until a broker refuses it, hangs up at it twice or
+    does not answer to it.
 
     Also a broker that is just starting, or a proxy in front of none, hangs up. So a version is
     never given up for good: when 3.1.1 fares no better, 5 is next.
     """
 
-    def __init__(self) -> None:
-        self.version = Version.V5
+    def __init__(self, first_version: Version) -> None:
+        self.version = first_version
         self._hung_up = 0
         self._pause_s = FIRST_PAUSE_S
 
@@ -35,7 +36,7 @@ class Attempts:
     def _other_words_help(self, error: BrokerLost) -> bool:
         """Choose the version of the next attempt; whether that attempt is worth making at once."""
         match error:
-            case ProtocolRefused():
+            case ProtocolRefused() | NoAnswer():
                 self._hung_up = 2
             case HungUp():
                 self._hung_up += 1

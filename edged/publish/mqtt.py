@@ -52,7 +52,12 @@ _PROTOCOLS = {
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
-    """Which broker, and as whom. ``tls`` None: no TLS."""
+    """Which broker, and as whom. ``tls`` None: no TLS.
+
+    The client id must stay the same from run to run: only so does a broker that has not noticed the
+    end of the run before publish its will before this run's `online`, and not after.
+    ``first_version`` spares the first attempt at a broker that is known to have no MQTT 5.
+    """
 
     host: str
     port: int
@@ -61,6 +66,8 @@ class MqttSettings:
     password: str | None = field(default=None, repr=False)
     tls: TlsFiles | None = None
     keepalive_s: int = 30
+    answer_timeout_s: float = 5.0
+    first_version: Version = Version.V5
 
     def __str__(self) -> str:
         return f"the MQTT broker at {self.host}:{self.port}"
@@ -75,7 +82,11 @@ class ProtocolRefused(BrokerLost):
 
 
 class HungUp(BrokerLost):
-    """The broker ended the connection without an answer to CONNECT: some do for a new version."""
+    """The broker ended the connection without an answer to CONNECT, as some do at MQTT 5."""
+
+
+class NoAnswer(BrokerLost):
+    """The broker does not answer to CONNECT: some take that of MQTT 5 for an unfinished 3.1.1."""
 
 
 class Connection:

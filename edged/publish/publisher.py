@@ -13,13 +13,12 @@ from ..records import Record, SpoolMetrics
 from . import Context
 from .attempts import Attempts
 from .messages import OFFLINE, ONLINE, encode, status, topic_of
-from .mqtt import BrokerLost, Connection, MqttSettings, Version
+from .mqtt import BrokerLost, Connection, MqttSettings, NoAnswer, Version
 from .outbox import Outbox, Parcel
 from .tls import tls_context
 from .wake import Wake
 
 CAPACITY = 10_000
-CONNACK_TIMEOUT_S = 10.0
 _STEP_S = 1.0
 _STATUS = 0  # the number of a message that is no parcel of the outbox
 
@@ -97,7 +96,7 @@ class Publisher:
     # ---- the publisher's own thread from here on ------------------------------------------------
 
     def _run(self) -> None:
-        attempts = Attempts()
+        attempts = Attempts(self._settings.first_version)
         while not self._closing.is_set():
             connected_s, error = self._attempt(attempts.version)
             self._outbox.rewind()
@@ -139,11 +138,11 @@ class Publisher:
         return (0.0 if since_s is None else time.monotonic() - since_s), error
 
     def _await_answer(self, connection: Connection) -> None:
-        patience_s = time.monotonic() + CONNACK_TIMEOUT_S
+        patience_s = time.monotonic() + self._settings.answer_timeout_s
         while not connection.established:
             left_s = min(patience_s, self._deadline_s) - time.monotonic()
             if left_s <= 0:
-                raise BrokerLost("no answer to the request to connect")
+                raise NoAnswer("something listens there, but it does not answer as a broker would")
             self._wake.clear()
             connection.step(self._wake.fd, min(left_s, _STEP_S))
 
