@@ -93,6 +93,10 @@ class ModelSpec:
     def version(self) -> str:
         return self.sha256[:12]
 
+    @property
+    def ref(self) -> ModelRef:
+        return ModelRef(self.name, self.version)
+
 
 # ---- what a decoder gives: arrays -------------------------------------------------------------
 

@@ -38,10 +38,14 @@ class Engine:
             )
             self._interpreter.allocate_tensors()
             self.inputs = tuple(map(_tensor_spec, self._interpreter.get_input_details()))
-            self.outputs = tuple(map(_tensor_spec, self._interpreter.get_output_details()))
+            self.outputs = self.shaped_outputs()
         except (ValueError, RuntimeError, OSError, TypeError) as error:
             raise ModelError(f"the runtime cannot load it: {one_line(error)}") from error
         self.feedback: Mapping[int, int] = {}
+
+    def shaped_outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs as they are now: after an invocation dynamic shapes are known."""
+        return tuple(map(_tensor_spec, self._interpreter.get_output_details()))
 
     def input_view(self, position: int = 0) -> AnyArray:
         """The input tensor's own memory, of the input's shape and dtype. Drop it before invoke."""
@@ -101,7 +105,7 @@ def _tensor_spec(details: Mapping[str, Any]) -> TensorSpec:
     )
 
 
-def one_line(error: BaseException, limit: int = 300) -> str:
+def one_line(error: BaseException, limit: int = 160) -> str:
     """An error's text as one line of bounded length; its type's name where it has no text."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -8,7 +8,6 @@ memory and time, and turns whatever happens there into a ``ModelError`` or a ``P
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,7 +16,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ..errors import EdgedError, ModelError
+from ..records import TensorSpec
 from .runtime import Delegate
 
 WALL_LIMIT_S = 60.0
@@ -29,19 +31,34 @@ _DOING = {"load": "loaded", "invoke": "run"}
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What the probe measured: one invocation's wall time in milliseconds."""
+    """What the probe found: tensors as the runtime has them, one invocation's milliseconds."""
 
     invoke_ms: float
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class _Request(msgspec.Struct):
+    """The child's one argument."""
+
+    path: str
+    threads: int
+    delegate: Delegate | None
+
+
+class _Answer(msgspec.Struct):
+    """The last line that the child writes: what it found, or the reason why it could not."""
+
+    probed: Probed | None = None
+    reason: str = ""
 
 
 def probe(
     path: Path, *, threads: int, delegate: Delegate | None, wall_limit_s: float = WALL_LIMIT_S
 ) -> Probed:
     """Try the model file in a separate process. Raises ModelError with what went wrong there."""
-    request = {"path": str(path), "threads": threads}
-    if delegate is not None:
-        request |= {"delegate": delegate.name, "options": dict(delegate.options)}
-    command = [sys.executable, "-m", "edged.engine.probe", json.dumps(request)]
+    request = msgspec.json.encode(_Request(str(path), threads, delegate)).decode()
+    command = [sys.executable, "-m", "edged.engine.probe", request]
     try:
         done = subprocess.run(
             command,
@@ -60,13 +77,11 @@ def probe(
 
 def _verdict(done: subprocess.CompletedProcess[bytes]) -> Probed:
     lines = done.stdout.splitlines()
-    answer = {}
     if done.returncode == 0 and lines:
-        answer = json.loads(lines[-1])
-    if "reason" in answer:
-        raise ModelError(str(answer["reason"]))
-    if "invoke_ms" in answer:
-        return Probed(float(answer["invoke_ms"]))
+        answer = msgspec.json.decode(lines[-1], type=_Answer)
+        if answer.probed is None:
+            raise ModelError(answer.reason)
+        return answer.probed
     phase = _last_phase(done.stdout)
     if done.returncode == -signal.SIGXCPU:
         raise ModelError(f"it used more than {_CPU_LIMIT_S} s of processor time being tried")
@@ -96,14 +111,14 @@ def _limit_resources() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _try_model(path: Path, threads: int, delegate: Delegate | None) -> float:
-    """Load, allocate and invoke; the second invocation's milliseconds. Raises EdgedError."""
+def _try_model(request: _Request) -> Probed:
+    """Load, allocate and invoke, timing the second invocation. Raises EdgedError."""
     import numpy as np
 
     from .interpreter import Engine
 
     print("load", flush=True)
-    engine = Engine(path, threads=threads, delegate=delegate)
+    engine = Engine(Path(request.path), threads=request.threads, delegate=request.delegate)
     print("invoke", flush=True)
     random = np.random.default_rng(0)
     elapsed_ms = 0.0
@@ -111,7 +126,7 @@ def _try_model(path: Path, threads: int, delegate: Delegate | None) -> float:
         for position, tensor in enumerate(engine.inputs):
             dtype = np.dtype(tensor.dtype)
             if dtype.kind not in "iufb":
-                raise ModelError(f"its input {tensor.name!r} holds {dtype.name}, not numbers")
+                raise ModelError(f'its input "{tensor.name}" holds {dtype.name}, not numbers')
             values = random.random(tensor.shape) if noise else np.zeros(tensor.shape)
             if noise and dtype in (np.uint8, np.int8):
                 values *= np.iinfo(dtype).max
@@ -119,22 +134,19 @@ def _try_model(path: Path, threads: int, delegate: Delegate | None) -> float:
         start = time.perf_counter()
         engine.invoke()
         elapsed_ms = (time.perf_counter() - start) * 1e3
-    return elapsed_ms
+    return Probed(elapsed_ms, engine.inputs, engine.shaped_outputs())
 
 
 def main() -> None:
-    request = json.loads(sys.argv[1])
-    delegate = Delegate(request["delegate"], request["options"]) if "delegate" in request else None
+    request = msgspec.json.decode(sys.argv[1], type=_Request)
     _limit_resources()
     try:
-        answer: dict[str, object] = {
-            "invoke_ms": _try_model(Path(request["path"]), request["threads"], delegate)
-        }
+        answer = _Answer(_try_model(request))
     except EdgedError as error:
-        answer = {"reason": str(error)}
+        answer = _Answer(reason=str(error))
     except MemoryError:
-        answer = {"reason": f"it needs more than {_MEMORY_LIMIT_BYTES >> 30} GB of memory"}
-    print(json.dumps(answer), flush=True)
+        answer = _Answer(reason=f"it needs more than {_MEMORY_LIMIT_BYTES >> 30} GB of memory")
+    print(msgspec.json.encode(answer).decode(), flush=True)
     # No clean-up of a runtime that a bad model may have left in a bad state.
     os._exit(0)
 

@@ -19,6 +19,7 @@ _MAX_LABELS = 100_000
 _MAX_LENGTH = 100
 
 _PLACEHOLDER = "???"
+_NO_LABELS = ("", _PLACEHOLDER)
 _BACKGROUND = "background"
 _NUMBERED = re.compile(r"([0-9]{1,6})(?::\s*|\s+)(\S.*)")
 
@@ -52,7 +53,12 @@ class Labels:
         """What a class is called; one that has no label goes by its number. Never raises."""
         place = class_id + self.offset
         name = self.names[place] if 0 <= place < len(self.names) else ""
-        return name if name not in ("", _PLACEHOLDER) else str(class_id)
+        return str(class_id) if name in _NO_LABELS else name
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The labels that classes can go by: ``names`` without placeholders."""
+        return tuple(name for name in self.names if name not in _NO_LABELS)
 
 
 def find_labels(

@@ -1,0 +1,88 @@
+"""From the configuration to objects: the only place that knows both.
+
+Sources are imported only when the configuration has them: a camera's library costs memory and
+time, and need not be installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from . import config as configuration
+from .engine.geometry import Fit
+from .engine.runtime import Delegate
+from .loading import LoadOptions
+from .publish.mqtt import MqttSettings
+from .publish.tls import TlsFiles
+from .records import Size
+from .runner import Plan
+from .sources import Source
+
+
+def make_source(source: configuration.SourceTable) -> Source:
+    """The source that a pipeline names; nothing is opened. Raises MissingExtra."""
+    match source:
+        case configuration.Picamera2():
+            from .sources.pi_camera import Picamera2Source
+
+            return Picamera2Source(source.camera, size=Size(*source.size), fps=source.fps or None)
+        case configuration.V4l2():
+            from .sources.v4l2 import V4l2Source
+
+            return V4l2Source(str(source.device), size=Size(*source.size), fps=source.fps or None)
+        case configuration.Video():
+            from .sources.video import VideoSource
+
+            return VideoSource(source.path, loop=source.loop, realtime=source.realtime)
+        case configuration.Images():
+            from .sources.images import ImagesSource
+
+            return ImagesSource(source.path, loop=source.loop)
+        case configuration.Synthetic():
+            from .sources.synthetic import SyntheticSource
+
+            return SyntheticSource(size=Size(*source.size), seed=source.seed)
+
+
+def make_plan(pipeline: configuration.Pipeline) -> Plan:
+    source = pipeline.source
+    realtime = True
+    if isinstance(source, configuration.Video):
+        realtime = source.realtime
+    elif isinstance(source, configuration.Images):
+        realtime = source.in_real_time
+    return Plan(
+        name=pipeline.name,
+        model=pipeline.model,
+        source_kind=str(source.__struct_config__.tag),
+        frame_size=Size(*source.size) if isinstance(source, configuration.Picamera2) else None,
+        fps=source.fps or None,
+        realtime=realtime,
+        threshold=pipeline.threshold,
+        labels=pipeline.labels,
+        max_results=pipeline.max_results,
+        options=load_options(pipeline),
+    )
+
+
+def load_options(pipeline: configuration.Pipeline) -> LoadOptions:
+    delegate = None
+    if pipeline.delegate is not None:
+        delegate = Delegate(str(pipeline.delegate), pipeline.delegate_options)
+    return LoadOptions(threads=pipeline.threads, delegate=delegate, fit=Fit(pipeline.fit))
+
+
+def mqtt_settings(
+    mqtt: configuration.Mqtt, device: str, environ: Mapping[str, str]
+) -> MqttSettings:
+    """Raises ConfigError where a password should be read and can't."""
+    tls = mqtt.tls
+    return MqttSettings(
+        host=mqtt.host,
+        port=mqtt.port,
+        client_id=f"edged-{device}",
+        username=mqtt.username,
+        password=configuration.mqtt_password(mqtt, environ),
+        tls=TlsFiles(tls.ca_file, tls.cert_file, tls.key_file) if tls is not None else None,
+        keepalive_s=mqtt.keepalive_s,
+    )

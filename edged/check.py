@@ -1,0 +1,175 @@
+"""``edged check``: would the daemon run, and what to do about it if not. One line a finding."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import config as configuration
+from .build import load_options, make_plan, make_source, mqtt_settings
+from .clock import SystemClock
+from .daemon import check_supported
+from .engine import runtime as binding
+from .errors import EXIT_FAILED, EdgedError
+from .loading import examine, unknown_labels
+from .publish.reach import reach
+from .records import Frame
+from .sources import Source, Unreadable
+from .store.models import ModelStore, read_model_files
+
+# A camera takes a second or two to start; one that takes longer is told as such.
+_SOURCE_TIMEOUT_S = 15.0
+_LOW_SPACE_BYTES = 200 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Report:
+    """Tells each finding as it is made, and remembers whether all is well."""
+
+    tell: Callable[[str], None]
+    failed: bool = False
+
+    def ok(self, subject: str, text: str) -> None:
+        self.tell(f"ok     {subject:<8} {text}")
+
+    def note(self, subject: str, text: str) -> None:
+        """Worth knowing; the daemon runs all the same."""
+        self.tell(f"note   {subject:<8} {text}")
+
+    def wrong(self, subject: str, text: str) -> None:
+        self.failed = True
+        self.tell(f"wrong  {subject:<8} {text}")
+
+
+def check(
+    path: Path, environ: Mapping[str, str], is_root: bool, tell: Callable[[str], None]
+) -> int:
+    """Look at everything the daemon would need. The exit status; raises ConfigError."""
+    config = configuration.load_config(path)
+    check_supported(config, str(path))
+    report = Report(tell)
+    count = len(config.pipelines)
+    report.ok("config", f"{path}: {count} pipeline{'s' if count != 1 else ''}")
+    _check_runtime(report)
+    store = ModelStore(
+        configuration.models_dir(config, environ, is_root),
+        configuration.state_dir(config, environ, is_root),
+    )
+    _check_state(report, store, configuration.state_dir(config, environ, is_root))
+    for pipeline in config.pipelines:
+        _check_model(report, pipeline, store)
+        _check_source(report, pipeline)
+    _check_broker(report, config, environ)
+    _check_clock(report)
+    return EXIT_FAILED if report.failed else 0
+
+
+def _check_runtime(report: Report) -> None:
+    try:
+        runtime = binding.runtime()
+    except EdgedError as error:
+        report.wrong("runtime", str(error))
+        return
+    report.ok("runtime", f"{runtime.name} {runtime.version}")
+    for reason in runtime.passed_over:
+        report.note("runtime", f"{runtime.name} is the slower one: {reason}")
+
+
+def _check_state(report: Report, store: ModelStore, state_dir: Path) -> None:
+    try:
+        store.open()
+        with tempfile.TemporaryFile(dir=state_dir):
+            pass
+    except (EdgedError, OSError) as error:
+        report.wrong("state", f"cannot write to {state_dir}: {error}")
+        return
+    free = shutil.disk_usage(state_dir).free
+    if free < _LOW_SPACE_BYTES:
+        report.note("state", f"{state_dir} has only {free >> 20} MB of free space")
+    else:
+        report.ok("state", f"{state_dir}; models in {store.models_dir}")
+
+
+def _check_model(report: Report, pipeline: configuration.Pipeline, store: ModelStore) -> None:
+    subject = f"{pipeline.name}: {pipeline.model}"
+    options = load_options(pipeline)
+    try:
+        files = read_model_files(store.path_of(pipeline.model))
+        # As the daemon does it: from a private copy, which nobody changes under the probe.
+        examined = examine(files, store.keep(files), options.threads, options.delegate)
+    except (EdgedError, OSError) as error:
+        report.wrong("model", f"{subject}: {error}")
+        return
+    reading, labels = examined.reading, examined.reading.labels
+    report.ok(
+        "model",
+        f"{subject} {files.facts.sha256[:12]}: {reading.task.name} ({reading.task.why}), "
+        f"{examined.probed.invoke_ms:.1f} ms",
+    )
+    report.ok("model", f"{subject}: pixels {reading.pixels.said}; labels {labels.origin}")
+    unknown = unknown_labels(pipeline.labels, labels.known)
+    if unknown is not None:
+        report.note("labels", f"{pipeline.name}: {unknown}")
+
+
+def _check_source(report: Report, pipeline: configuration.Pipeline) -> None:
+    kind = make_plan(pipeline).source_kind
+    try:
+        frame = _first_frame(make_source(pipeline.source))
+    except Exception as error:  # a camera's library raises what it likes
+        report.wrong("source", f"{pipeline.name}: {kind}: {error}")
+        return
+    if frame is None:
+        report.wrong("source", f"{pipeline.name}: {kind} gave no frame in {_SOURCE_TIMEOUT_S:g} s")
+        return
+    height, width = frame.pixels.shape[:2]
+    report.ok("source", f"{pipeline.name}: {kind} gives frames of {width}x{height}")
+
+
+def _first_frame(source: Source) -> Frame | None:
+    """The first frame, or None when none came in time. Raises what the source raises."""
+    found: list[Frame | None] = []
+    failed: list[Exception] = []
+
+    def look() -> None:
+        try:
+            source.open(None)
+            while not found:
+                try:
+                    found.append(source.read())
+                except Unreadable:
+                    continue
+        except Exception as error:
+            failed.append(error)
+        finally:
+            source.close()
+
+    # A daemon thread: a driver that hangs must not keep the command from ending.
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(_SOURCE_TIMEOUT_S)
+    if failed:
+        raise failed[0]
+    return found[0] if found else None
+
+
+def _check_broker(report: Report, config: configuration.Config, environ: Mapping[str, str]) -> None:
+    settings = mqtt_settings(config.mqtt, config.device.id, environ)
+    where = f"{settings.host}:{settings.port}"
+    try:
+        version = reach(settings)
+    except EdgedError as error:
+        report.wrong("broker", f"{where}: {error}")
+    else:
+        report.ok("broker", f"{where} accepts edged, MQTT {version}")
+
+
+def _check_clock(report: Report) -> None:
+    if SystemClock().synced():
+        report.ok("clock", "synchronised")
+    else:
+        report.note("clock", "not synchronised: results carry clock_synced = false until it is")

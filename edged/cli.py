@@ -1,0 +1,169 @@
+"""The commands. The only place that prints, and that turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import EXIT_FAILED, ConfigError, EdgedError
+
+# Each command imports what it needs when it runs: `edged --version` is quick, and a missing
+# optional part is told by the command that needs it.
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status = options.command(options)
+        sys.stdout.flush()
+        return int(status or 0)
+    except EdgedError as error:
+        if options.debug:
+            traceback.print_exc()
+        problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+        for problem in problems:
+            print(f"edged: {problem}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+    except BrokenPipeError:
+        # The reader of our output has gone (`edged … | head`); nothing is left to tell it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except Exception as error:
+        if options.debug:
+            raise
+        print(
+            f"edged: this should not have happened ({type(error).__name__}: {error}). "
+            "Run it again with --debug and report what it shows",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edged",
+        description="Runs quantised TFLite models on camera frames; publishes only results.",
+    )
+    parser.add_argument("--version", action="version", version=f"edged {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show tracebacks and debug records")
+    configured = argparse.ArgumentParser(add_help=False, parents=[common])
+    configured.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration (default: $EDGED_CONFIG, else /etc/edged/edged.toml)",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", parents=[configured], help="the daemon, in the foreground")
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser(
+        "demo", parents=[common], help="the whole thing on one machine, nothing to set up"
+    )
+    demo.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=15.0,
+        metavar="N",
+        help="how long (default: %(default)g)",
+    )
+    demo.set_defaults(command=_demo)
+
+    check = commands.add_parser("check", parents=[configured], help="would the daemon run?")
+    check.set_defaults(command=_check)
+
+    model = commands.add_parser("model", help="look at model files")
+    model_commands = model.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inspect = model_commands.add_parser(
+        "inspect", parents=[common], help="what a model file is and how it would be run"
+    )
+    inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.add_argument("--json", action="store_true", help="all of it, as JSON")
+    inspect.set_defaults(command=_inspect)
+
+    schema = commands.add_parser(
+        "schema", parents=[common], help="the JSON Schema of a message or of the configuration"
+    )
+    schema.add_argument("kind", choices=_SCHEMAS)
+    schema.set_defaults(command=_schema)
+    return parser
+
+
+_SCHEMAS = ("result", "model", "health", "info", "metrics", "config")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not allowed; a number above 0")
+    return value
+
+
+def _config_path(options: argparse.Namespace) -> Path:
+    from .config import default_config_path
+
+    path: Path | None = options.config
+    return path if path is not None else default_config_path(os.environ)
+
+
+def _log(options: argparse.Namespace, quiet: bool = False) -> None:
+    from .service.logs import log_to_stderr
+
+    log_to_stderr(logging.DEBUG if options.debug else logging.WARNING if quiet else logging.INFO)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from .daemon import run_daemon
+
+    _log(options)
+    run_daemon(_config_path(options), os.environ, is_root=os.geteuid() == 0)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from .demo import run_demo
+
+    _log(options, quiet=True)
+    run_demo(options.seconds, print)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from .check import check
+
+    _log(options, quiet=True)
+    return check(_config_path(options), os.environ, is_root=os.geteuid() == 0, tell=print)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from .inspect import as_json, as_text, inspect
+
+    inspected = inspect(options.file)
+    if options.json:
+        print(json.dumps(as_json(inspected), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(as_text(inspected)))
+    return EXIT_FAILED if inspected.problem else 0
+
+
+def _schema(options: argparse.Namespace) -> None:
+    if options.kind == "config":
+        from .config import config_schema
+
+        schema = config_schema()
+    else:
+        from .publish.wire import schema as message_schema
+
+        schema = message_schema(options.kind)
+    print(json.dumps(schema, indent=2, ensure_ascii=False))

@@ -1,0 +1,279 @@
+"""The composition: runners and the publisher, signals, reload, the way down."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import platform
+import queue
+import secrets
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import cv2
+
+from . import __version__
+from . import config as configuration
+from .build import make_plan, make_source, mqtt_settings
+from .cadence import Cadence, Publish
+from .clock import SystemClock
+from .engine import runtime as binding
+from .errors import ConfigError
+from .handoff import Closed
+from .publish import Context
+from .publish.publisher import Publisher
+from .records import Info, Metrics, Record
+from .runner import Runner
+from .service import machine
+from .sources import Source
+from .store.models import ModelStore
+
+log = logging.getLogger("edged.daemon")
+
+METRICS_INTERVAL_S = 30.0
+_TICK_S = 1.0
+# Of the 5 s in which a stop must be over: for the frames in hand, then for the broker.
+_RUNNERS_STOP_S = 2.0
+_PUBLISHER_CLOSE_S = 2.0
+# Threads that wait for the GIL ask for it after this time; by default it is 5 ms, which an
+# inference thread would lose after every invocation to a source that decodes in Python.
+_SWITCH_INTERVAL_S = 0.0005
+
+_STOP, _RELOAD, _ENDED = "stop", "reload", "ended"
+
+
+class Daemon:
+    """``run`` in the main thread, once.
+
+    ``make_source`` lets the demo listen in on its synthetic camera.
+    """
+
+    def __init__(
+        self,
+        config: configuration.Config,
+        reread: Callable[[], configuration.Config],
+        environ: Mapping[str, str],
+        state_dir: Path,
+        models_dir: Path,
+        make_source: Callable[[configuration.SourceTable], Source] = make_source,
+    ) -> None:
+        """Does no I/O but for the broker's password. Raises ConfigError."""
+        self._config = config
+        self._reread = reread
+        self._make_source = make_source
+        device = config.device.id
+        self.run_id = secrets.token_hex(4)
+        context = Context(
+            prefix=config.mqtt.topic_prefix,
+            device=device,
+            run=self.run_id,
+            qos=config.mqtt.qos,
+            clock=SystemClock(),
+            version=__version__,
+        )
+        self._publisher = Publisher(mqtt_settings(config.mqtt, device, environ), context)
+        self._store = ModelStore(models_dir, state_dir)
+        self._runners: dict[str, Runner] = {}
+        self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+        self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._started = time.monotonic()
+
+    def run(self) -> None:
+        """Serve until a signal, or until all pipelines have ended. Raises EdgedError."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        # Pipelines are the unit of parallel work: OpenCV's own threads would fight with them.
+        cv2.setNumThreads(1)
+        binding.runtime()
+        self._store.open()
+        self._publisher.start()
+        self._take_signals()
+        log.info("edged %s, run %s, device %s", __version__, self.run_id, self._config.device.id)
+        for pipeline in self._config.pipelines:
+            self._start(pipeline)
+        self._publish_info()
+        try:
+            self._serve()
+        finally:
+            self._shut_down()
+
+    def stop(self) -> None:
+        """Let ``run`` come to its end; from any thread."""
+        self._events.put(_STOP)
+
+    # ---- the main loop -------------------------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        """A handler only puts a word into the queue, whose put may interrupt anything."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._events.put(_STOP))
+        signal.signal(signal.SIGHUP, lambda *_: self._events.put(_RELOAD))
+
+    def _serve(self) -> None:
+        next_metrics = time.monotonic() + METRICS_INTERVAL_S
+        while True:
+            try:
+                event = self._events.get(timeout=_TICK_S)
+            except queue.Empty:
+                event = ""
+            if event == _STOP:
+                return
+            if event == _RELOAD:
+                self._reload()
+            if self._runners and all(runner.ended for runner in self._runners.values()):
+                self._deliver_rest()
+                return
+            for runner in self._runners.values():
+                runner.check()
+            if time.monotonic() >= next_metrics:
+                self._publish_metrics()
+                next_metrics += METRICS_INTERVAL_S
+
+    def _deliver_rest(self) -> None:
+        """All recordings are over: wait for the broker as long as it takes, or for a signal."""
+        log.info("all pipelines have ended")
+        told = False
+        while not self._publisher.wait_delivered(_TICK_S):
+            if not told and not self._publisher.connected:
+                told = True
+                waiting = self._publisher.metrics().depth
+                log.warning("%d results wait for the broker; SIGTERM drops them", waiting)
+            try:
+                if self._events.get_nowait() == _STOP:
+                    return
+            except queue.Empty:
+                continue
+
+    def _shut_down(self) -> None:
+        log.info("stopping")
+        runners = list(self._runners.values())
+        for runner in runners:
+            runner.ask_to_stop()
+        deadline = time.monotonic() + _RUNNERS_STOP_S
+        for runner in runners:
+            if not runner.stop("edged was stopped", max(0.0, deadline - time.monotonic())):
+                log.warning("pipeline %s is stuck and was left behind", runner.plan.name)
+        self._publish_metrics()
+        left = self._publisher.close(_PUBLISHER_CLOSE_S)
+        if left:
+            log.warning("%d results could not be delivered and are lost", left)
+
+    # ---- pipelines -----------------------------------------------------------------------------
+
+    def _start(self, pipeline: configuration.Pipeline) -> None:
+        runner = Runner(
+            make_plan(pipeline),
+            self._make_source(pipeline.source),
+            Cadence(Publish(pipeline.publish), pipeline.interval_s),
+            self._sequences[pipeline.name],
+            self._store,
+            publish=self._publish,
+            on_model=self._publish_info,
+            on_end=lambda: self._events.put(_ENDED),
+        )
+        self._runners[pipeline.name] = runner
+        runner.start()
+
+    def _reload(self) -> None:
+        """Read the configuration again; one with errors changes nothing and is told."""
+        try:
+            new = self._reread()
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("%s", problem)
+            log.error("the configuration was not reloaded; everything goes on as before")
+            return
+        for section in ("device", "mqtt", "spool", "models"):
+            if getattr(new, section) != getattr(self._config, section):
+                log.warning("[%s] has changed: restart edged for it", section)
+        before = {pipeline.name: pipeline for pipeline in self._config.pipelines}
+        after = {pipeline.name: pipeline for pipeline in new.pipelines}
+        changed = [
+            name
+            for name in before
+            if before[name] != after.get(name) or not self._runners[name].has_model
+        ]
+        for name in changed:
+            reason = "its configuration changed" if name in after else "it was taken out"
+            self._runners.pop(name).stop(reason, _RUNNERS_STOP_S)
+        started = [name for name in after if name not in self._runners]
+        for name in started:
+            self._start(after[name])
+        self._config = new
+        self._publish_info()
+        log.info("reloaded: %s", _told(started, [name for name in changed if name not in after]))
+
+    def _publish(self, record: Record) -> None:
+        """From any thread; one that was left behind at the end may still come with something."""
+        with contextlib.suppress(Closed):
+            self._publisher.publish(record)
+
+    # ---- what is told of the whole device -------------------------------------------------------
+
+    def _publish_info(self) -> None:
+        """Called from the runners' threads too."""
+        runtime = binding.runtime()
+        self._publish(
+            Info(
+                runtime=runtime.name,
+                runtime_version=runtime.version,
+                host=platform.node(),
+                os=machine.os_name(),
+                pipelines=tuple(runner.info() for runner in list(self._runners.values())),
+            )
+        )
+
+    def _publish_metrics(self) -> None:
+        now_ns = time.monotonic_ns()
+        self._publish(
+            Metrics(
+                uptime_s=time.monotonic() - self._started,
+                pipelines={name: runner.metrics(now_ns) for name, runner in self._runners.items()},
+                spool=self._publisher.metrics(),
+                cpu_temperature_c=machine.cpu_temperature_c(),
+                throttled=machine.throttled(),
+                memory_bytes=machine.memory_bytes(),
+            )
+        )
+
+
+def _told(started: list[str], removed: list[str]) -> str:
+    parts = []
+    if started:
+        parts.append(f"started {', '.join(started)}")
+    if removed:
+        parts.append(f"removed {', '.join(removed)}")
+    return "; ".join(parts) or "no pipeline changed"
+
+
+def check_supported(config: configuration.Config, file_name: str) -> None:
+    """Refuse what the contract knows and this version cannot keep. Raises ConfigError."""
+    if config.models.require_signature:
+        raise ConfigError(
+            [
+                f"{file_name}: models.require_signature: this version cannot verify signatures "
+                "yet; take the key out, or wait for the version that can"
+            ]
+        )
+
+
+def run_daemon(path: Path, environ: Mapping[str, str], is_root: bool) -> None:
+    """``edged run``. Raises ConfigError, EdgedError."""
+
+    def reread() -> configuration.Config:
+        config = configuration.load_config(path)
+        check_supported(config, str(path))
+        return config
+
+    config = reread()
+    Daemon(
+        config,
+        reread,
+        environ,
+        configuration.state_dir(config, environ, is_root),
+        configuration.models_dir(config, environ, is_root),
+    ).run()

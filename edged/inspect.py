@@ -1,0 +1,144 @@
+"""``edged model inspect``: what a model file is, how it would be run, and why."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .engine.tflite_graph import FileTensor
+from .errors import EdgedError
+from .loading import Examined, examine
+from .records import TensorSpec
+from .store.models import ModelFiles, read_model_files
+
+_LABELS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """``problem`` says why the model would be refused; ``examined`` is None then."""
+
+    path: Path
+    files: ModelFiles
+    examined: Examined | None
+    problem: str | None
+
+
+def inspect(path: Path) -> Inspected:
+    """Raises ModelError where the file can't be read as a model at all."""
+    files = read_model_files(path)
+    try:
+        threads = min(4, os.cpu_count() or 1)
+        return Inspected(path, files, examine(files, path, threads, None), None)
+    except EdgedError as error:
+        return Inspected(path, files, None, str(error))
+
+
+def as_json(inspected: Inspected) -> dict[str, Any]:
+    """All that is known, as plain values."""
+    files, examined = inspected.files, inspected.examined
+    facts = files.facts
+    report: dict[str, Any] = {
+        "file": str(inspected.path),
+        "name": files.name,
+        "size_bytes": facts.size_bytes,
+        "sha256": facts.sha256,
+        "version": facts.sha256[:12],
+        "description": facts.description,
+        "usable": examined is not None,
+        "problem": inspected.problem,
+        "task": examined.reading.task.name if examined else files.sidecar.task,
+        "task_reason": examined.reading.task.why if examined else None,
+        "inputs": _tensors(examined.probed.inputs if examined else facts.inputs),
+        "outputs": _tensors(examined.probed.outputs if examined else facts.outputs),
+        "operators": sorted(set(facts.operators)),
+        "custom_operators": list(facts.custom_operators),
+        "pixels": examined.reading.pixels.said if examined else None,
+        "labels": None,
+        "metadata": msgspec.to_builtins(facts.metadata),
+        "metadata_problem": facts.metadata_problem,
+        "signature": {"state": _signature_state(inspected.path)},
+        "invoke_ms": round(examined.probed.invoke_ms, 3) if examined else None,
+    }
+    if examined:
+        labels = examined.reading.labels
+        report["labels"] = {
+            "origin": labels.origin,
+            "offset": labels.offset,
+            "count": len(labels.names),
+            "names": list(labels.names),
+        }
+    return report
+
+
+def as_text(inspected: Inspected) -> list[str]:
+    """Lines for a person."""
+    files, examined = inspected.files, inspected.examined
+    facts = files.facts
+    lines = [
+        f"file       {inspected.path}",
+        f"size       {facts.size_bytes:,} bytes",
+        f"sha256     {facts.sha256}",
+        f"version    {facts.sha256[:12]}",
+    ]
+    if facts.description:
+        lines.append(f"made by    {facts.description}")
+    for kind, tensors in (
+        ("input", examined.probed.inputs if examined else facts.inputs),
+        ("output", examined.probed.outputs if examined else facts.outputs),
+    ):
+        lines += [f"{kind:<10} {_tensor_text(tensor)}" for tensor in tensors]
+    lines.append(f"operators  {', '.join(sorted(set(facts.operators)))}")
+    if facts.metadata:
+        name = facts.metadata.name or "without a name"
+        author = f", by {facts.metadata.author}" if facts.metadata.author else ""
+        lines.append(f"metadata   {name}{author}")
+    if facts.metadata_problem:
+        lines.append(f"metadata   not used: {facts.metadata_problem}")
+    lines.append(f"signature  {_signature_state(inspected.path)}")
+    if examined is None:
+        return [*lines, f"refused    {inspected.problem}"]
+    reading = examined.reading
+    shown = ", ".join(reading.labels.names[:_LABELS_SHOWN])
+    more = len(reading.labels.names) - _LABELS_SHOWN
+    lines += [
+        f"task       {reading.task.name}: {reading.task.why}",
+        f"pixels     {reading.pixels.said}",
+        f"labels     {reading.labels.origin}"
+        + (f": {shown}" if shown else "")
+        + (f" and {more:,} more" if more > 0 else ""),
+        f"speed      {examined.probed.invoke_ms:.2f} ms for one invocation, just tried",
+    ]
+    return lines
+
+
+def _tensors(tensors: tuple[TensorSpec, ...] | tuple[FileTensor, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": tensor.name,
+            "shape": list(tensor.shape),
+            "shape_signature": list(tensor.shape_signature),
+            "dtype": tensor.dtype,
+            "quantization": msgspec.to_builtins(tensor.quantization),
+        }
+        for tensor in tensors
+    ]
+
+
+def _tensor_text(tensor: TensorSpec | FileTensor) -> str:
+    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    text = f"{tensor.name}  {tensor.dtype} {shape}"
+    if tensor.quantization is not None:
+        scale, zero = tensor.quantization.scale, tensor.quantization.zero_point
+        text += f"  scale {scale:.6g}, zero point {zero}"
+    return text
+
+
+def _signature_state(path: Path) -> str:
+    """Signatures are not verified yet; what can be said is whether there is one."""
+    signature = path.with_name(f"{path.name}.minisig")
+    return "present, not verified by this version" if signature.exists() else "none"

@@ -1,0 +1,79 @@
+"""From a name to a model that can serve: read, keep a private copy, probe, understand, load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .engine.geometry import Fit
+from .engine.interpreter import Engine
+from .engine.probe import Probed, probe
+from .engine.runtime import Delegate
+from .engine.tflite_file import unusable_reason
+from .errors import ModelError
+from .model import Model
+from .reading import Reading, read_model
+from .records import ModelSpec
+from .store.labels import nearest
+from .store.models import ModelFiles, ModelStore, read_model_files
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What a pipeline asks for."""
+
+    threads: int
+    delegate: Delegate | None
+    fit: Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A model that was tried and understood, not loaded here."""
+
+    probed: Probed
+    reading: Reading
+
+
+def examine(files: ModelFiles, path: Path, threads: int, delegate: Delegate | None) -> Examined:
+    """Try the model at ``path`` (whose bytes are ``files.data``) and read what it is.
+
+    Raises ModelError. Nothing of the model is run in this process.
+    """
+    reason = unusable_reason(files.facts, delegate.name if delegate else None)
+    if reason is not None:
+        raise ModelError(reason)
+    probed = probe(path, threads=threads, delegate=delegate)
+    return Examined(probed, read_model(files, probed.inputs, probed.outputs))
+
+
+def load_model(name: str, store: ModelStore, options: LoadOptions) -> Model:
+    """The model that serves ``name``, warmed up. Raises ModelError, DelegateError, ConfigError."""
+    files = read_model_files(store.path_of(name))
+    path = store.keep(files)
+    reading = examine(files, path, options.threads, options.delegate).reading
+    spec = ModelSpec(
+        name=name,
+        sha256=files.facts.sha256,
+        size_bytes=files.facts.size_bytes,
+        task=reading.task.name,
+        labels=reading.labels.known,
+    )
+    engine = Engine(path, threads=options.threads, delegate=options.delegate)
+    model = Model(spec, engine, reading, options.fit)
+    model.warm_up()
+    return model
+
+
+def unknown_labels(allowed: Sequence[str] | None, known: Sequence[str]) -> str | None:
+    """A sentence about labels of an allow-list that the model does not have; None if it has all."""
+    missing = [label for label in allowed or () if label not in known]
+    if not missing:
+        return None
+    parts = []
+    for label in missing:
+        near = " or ".join(f'"{name}"' for name in nearest(label, known))
+        parts.append(f'"{label}"' + (f" (did you mean {near}?)" if near else ""))
+    plural = "s" if len(missing) > 1 else ""
+    return f"the model has no label{plural} {', '.join(parts)}: nothing is published for it"

@@ -1,0 +1,159 @@
+"""What a model file is and how it is to be run: read off the file, its sidecar and its labels.
+
+A reading is found without running anything but the probe, and is the same for ``edged model
+inspect`` and for the daemon. Whatever had to be assumed is said in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .decoders.classification import Activation
+from .decoders.tasks import Output, Task, Told, find_task
+from .engine.preprocess import Normalization, PixelRule, image_shape, pixel_rule
+from .engine.tflite_file import ModelFile
+from .engine.tflite_graph import FileTensor
+from .errors import ModelError
+from .records import PixelOrder, TensorSpec
+from .store.labels import Labels, find_labels
+from .store.models import ModelFiles
+from .store.sidecar import Sidecar
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How edged runs a model.
+
+    ``picture_input`` is the position of the input that gets the frame; ``feedback`` maps the
+    other inputs' positions to those of the outputs that are fed back into them.
+    """
+
+    task: Task
+    labels: Labels
+    picture_input: int
+    pixels: PixelRule
+    order: PixelOrder | None
+    feedback: Mapping[int, int]
+
+
+def read_model(
+    files: ModelFiles, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> Reading:
+    """``inputs`` and ``outputs`` are as the runtime has them. Raises ModelError."""
+    facts, sidecar = files.facts, files.sidecar
+    _refuse_dynamic(inputs)
+    picture_input, feedback = _find_inputs(inputs, outputs)
+    described = [
+        _output(position, tensor, facts)
+        for position, tensor in enumerate(outputs)
+        if position not in feedback.values()
+    ]
+    task = find_task(described, _told(sidecar))
+    normalization = _normalization(files.name, sidecar, facts, picture_input)
+    return Reading(
+        task=task,
+        labels=find_labels(
+            sidecar.labels,
+            files.labels_file,
+            facts.embedded_labels(task.labels_output),
+            task.classes,
+            sidecar.label_offset,
+        ),
+        picture_input=picture_input,
+        pixels=pixel_rule(inputs[picture_input], normalization),
+        order=PixelOrder(sidecar.input.colour) if sidecar.input.colour else None,
+        feedback=feedback,
+    )
+
+
+def _refuse_dynamic(inputs: Sequence[TensorSpec]) -> None:
+    for tensor in inputs:
+        if -1 in tensor.shape_signature:
+            shape = "x".join("?" if n == -1 else str(n) for n in tensor.shape_signature)
+            what = "batch" if tensor.shape_signature[0] == -1 else "shape"
+            raise ModelError(
+                f'its input "{tensor.name}" has a dynamic {what} ({shape}). '
+                "Export it with a fixed shape and a batch of 1"
+            )
+
+
+def _find_inputs(
+    inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> tuple[int, Mapping[int, int]]:
+    """The input for the picture, and which output comes back into each of the others."""
+    if len(inputs) == 1:
+        image_shape(inputs[0])
+        return 0, {}
+    partners = {
+        position: [place for place, output in enumerate(outputs) if _alike(tensor, output)]
+        for position, tensor in enumerate(inputs)
+    }
+    pictures = [position for position, places in partners.items() if not places]
+    states = {position: places for position, places in partners.items() if places}
+    used = [place for places in states.values() for place in places]
+    if len(pictures) != 1 or len(used) != len(states) or len(set(used)) != len(used):
+        shown = ", ".join(f'"{t.name}" {"x".join(map(str, t.shape))} {t.dtype}' for t in inputs)
+        raise ModelError(
+            f"it has {len(inputs)} inputs ({shown}). A pipeline feeds one picture; other inputs "
+            "must each be alike to just one output, which is then fed back"
+        )
+    image_shape(inputs[pictures[0]])
+    return pictures[0], {position: places[0] for position, places in states.items()}
+
+
+def _alike(one: TensorSpec, other: TensorSpec) -> bool:
+    return (one.shape, one.dtype, one.quantization) == (
+        other.shape,
+        other.dtype,
+        other.quantization,
+    )
+
+
+def _output(position: int, tensor: TensorSpec, facts: ModelFile) -> Output:
+    in_file: FileTensor = facts.outputs[position]
+    names = [tensor.name, in_file.name, in_file.signature_name]
+    if facts.metadata and position < len(facts.metadata.outputs):
+        names.append(facts.metadata.outputs[position].name)
+    producer = in_file.produced_by
+    return Output(
+        position=position,
+        names=tuple(dict.fromkeys(name for name in names if name)) or ("",),
+        shape=tensor.shape,
+        dtype=tensor.dtype,
+        quantization=tensor.quantization,
+        operator=producer.operator if producer else None,
+        operator_output=producer.output if producer else 0,
+    )
+
+
+def _told(sidecar: Sidecar) -> Told:
+    told = sidecar.outputs
+    roles = {
+        role: output
+        for role in ("boxes", "classes", "scores", "count")
+        if (output := getattr(told, role)) is not None
+    }
+    return Told(
+        task=sidecar.task,
+        roles=roles,
+        activation=Activation(told.activation) if told.activation else None,
+    )
+
+
+def _normalization(
+    name: str, sidecar: Sidecar, facts: ModelFile, position: int
+) -> Normalization | None:
+    """The sidecar's rule, else the metadata's; None where neither says anything."""
+    told = sidecar.input
+    if told.mean is not None and told.std is not None:
+        return Normalization(_numbers(told.mean), _numbers(told.std), f"{name}.toml")
+    if facts.metadata and position < len(facts.metadata.inputs):
+        found = facts.metadata.inputs[position].normalization
+        if found is not None:
+            return Normalization(found.mean, found.std, "its metadata")
+    return None
+
+
+def _numbers(told: float | Sequence[float]) -> tuple[float, ...]:
+    return (float(told),) if isinstance(told, int | float) else tuple(map(float, told))
