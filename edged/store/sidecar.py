@@ -1,0 +1,93 @@
+"""``NAME.toml`` beside a model: what its file does not tell, or tells wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from ..toml_text import read_file
+from ..toml_types import Problem, Table
+from ..typed_toml import parse
+
+PerChannel = Annotated[
+    float | Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)],
+    Meta(description="a number, or a list of 1 to 4 numbers, one a channel"),
+]
+Output = Annotated[
+    Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)],
+    Meta(description="an output's index, from 0, or its tensor's name in quotes"),
+]
+
+
+class InputTable(Table, frozen=True):
+    """How pixels are scaled: ``normalised = (byte - mean) / std``, byte 0..255, by channel or for
+    all; and the order of the channels the model was trained on. None: not told.
+    """
+
+    mean: PerChannel | None = None
+    std: PerChannel | None = None
+    colour: Literal["rgb", "bgr", "gray"] | None = None
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Neither means anything alone, and nothing can be divided by 0."""
+        mean, std = table.get("mean"), table.get("std")
+        for given, absent in (("mean", "std"), ("std", "mean")):
+            if given in table and absent not in table:
+                yield Problem(absent, f"missing; {given} is given: (byte - mean) / std needs both")
+        if isinstance(mean, list) and isinstance(std, list) and len(mean) != len(std):
+            yield Problem("std", f"{len(std)} numbers do not go with the {len(mean)} of mean")
+        if any(s == 0 for s in (std if isinstance(std, list) else [std])):
+            yield Problem("std", "0 is not allowed; the pixels are divided by it")
+
+
+class OutputsTable(Table, frozen=True):
+    """Which output is what, for detection; and what turns the scores of a classification, as the
+    model gives them, into 0..1. None: not told.
+    """
+
+    boxes: Output | None = None
+    classes: Output | None = None
+    scores: Output | None = None
+    count: Output | None = None
+    activation: Literal["none", "softmax", "sigmoid"] | None = None
+
+
+class Sidecar(Table, frozen=True):
+    """The whole file. None: not told, and to be found out from the model.
+
+    ``label_offset`` is added to a class to get the label's line; ``latency_budget_ms`` is what one
+    inference may take on this device.
+    """
+
+    task: Literal["classification", "detection"] | None = None
+    label_offset: Annotated[int, Meta(ge=-100_000, le=100_000)] | None = None
+    labels: (
+        Annotated[
+            tuple[str, ...], Meta(min_length=1, description="a list of labels, class 0 first")
+        ]
+        | None
+    ) = None
+    latency_budget_ms: Annotated[float, Meta(gt=0)] | None = None
+    input: InputTable = field(default_factory=InputTable)
+    outputs: OutputsTable = field(default_factory=OutputsTable)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """The sidecar at ``path``; one that tells nothing where there is no file.
+
+    Raises ConfigError with all that is wrong.
+    """
+    try:
+        text = read_file(path)
+    except FileNotFoundError:
+        return Sidecar()
+    return parse_sidecar(text, str(path))
+
+
+def parse_sidecar(text: bytes, file_name: str) -> Sidecar:
+    """A sidecar's text; ``file_name`` is for messages. Raises ConfigError as ``read_sidecar``."""
+    return parse(text, file_name, Sidecar)

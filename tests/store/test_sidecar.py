@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edged.errors import ConfigError
+from edged.store.sidecar import InputTable, OutputsTable, Sidecar, parse_sidecar, read_sidecar
+
+WHOLE = b"""
+task = "detection"
+label_offset = 1
+labels = ["background", "cat"]
+latency_budget_ms = 40
+[input]
+mean = [127.0, 127, 127]
+std = 128
+colour = "bgr"
+[outputs]
+boxes = 0
+classes = "StatefulPartitionedCall:1"
+scores = 2
+count = 3
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_sidecar(text.encode(), "coco.toml")
+    return list(caught.value.problems)
+
+
+def test_every_key_comes_out_typed() -> None:
+    assert parse_sidecar(WHOLE, "coco.toml") == Sidecar(
+        task="detection",
+        label_offset=1,
+        labels=("background", "cat"),
+        latency_budget_ms=40.0,
+        input=InputTable(mean=(127.0, 127.0, 127.0), std=128.0, colour="bgr"),
+        outputs=OutputsTable(boxes=0, classes="StatefulPartitionedCall:1", scores=2, count=3),
+    )
+
+
+def test_a_classification_can_name_its_activation() -> None:
+    sidecar = parse_sidecar(b'task = "classification"\noutputs.activation = "softmax"', "x.toml")
+    assert sidecar.outputs.activation == "softmax"
+
+
+def test_an_absent_or_empty_sidecar_tells_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "coco.toml"
+    assert read_sidecar(path) == Sidecar()
+    path.touch()
+    assert read_sidecar(path) == Sidecar()
+
+
+def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
+    path = tmp_path / "coco.toml"
+    path.write_bytes(WHOLE)
+    assert read_sidecar(path).task == "detection"
+    path.write_text("tsk = 1")
+    with pytest.raises(ConfigError) as caught:
+        read_sidecar(path)
+    assert caught.value.problems == (f'{path}: tsk: unknown key; did you mean "task"?',)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            'task = "segmentation"',
+            'task: "segmentation" is not allowed; one of "classification", "detection"',
+        ),
+        ("label_offset = 0.5", "label_offset: 0.5 is not allowed; a whole number from -100000"),
+        ("labels = []", "labels: an empty list is not allowed; a list of labels, class 0 first"),
+        ("latency_budget_ms = 0", "latency_budget_ms: 0 is not allowed; a number above 0"),
+        ("input.mean = 127", "input.std: missing; mean is given: (byte - mean) / std needs both"),
+        ("input.std = 127", "input.mean: missing; std is given: (byte - mean) / std needs both"),
+        (
+            "input = {mean = [], std = 1}",
+            "input.mean: an empty list is not allowed; "
+            "a number, or a list of 1 to 4 numbers, one a channel",
+        ),
+        ("input = {mean = 0, std = 0}", "input.std: 0 is not allowed; the pixels are divided by"),
+        ("input = {mean = 0, std = [1, 0.0]}", "input.std: 0 is not allowed; the pixels are"),
+        (
+            "input = {mean = [1, 2], std = [1, 2, 3]}",
+            "input.std: 3 numbers do not go with the 2 of mean",
+        ),
+        (
+            'input.colour = "grey"',
+            'input.colour: "grey" is not allowed; one of "bgr", "gray", "rgb"; '
+            'did you mean "gray"?',
+        ),
+        (
+            "outputs.boxes = -1",
+            "outputs.boxes: -1 is not allowed; an output's index, from 0, or its tensor's name",
+        ),
+        ('outputs.boxes = ""', 'outputs.boxes: "" is not allowed; an output\'s index, from 0'),
+        ('outputs.score = 1', 'outputs.score: unknown key; did you mean "scores"?'),
+        (
+            'outputs.activation = "relu"',
+            'outputs.activation: "relu" is not allowed; one of "none", "sigmoid", "softmax"',
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_allowed_is_told(text: str, line: str) -> None:
+    (told,) = problems(text)
+    assert told.startswith(f"coco.toml: {line}")
