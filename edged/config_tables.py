@@ -1,0 +1,241 @@
+"""The tables of the configuration, each the mirror of one in the file.
+
+Defaults live here and nowhere else. Checking a value never touches the world: whether a path,
+camera or broker is there is found out by what uses it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta, field
+from msgspec.structs import force_setattr
+
+from .config_types import (
+    Bytes,
+    Fps,
+    HostName,
+    Labels,
+    ModelName,
+    OptionValue,
+    Port,
+    Seconds,
+    Seed,
+    Share,
+    SizePx,
+    Text,
+    TopicLevel,
+    TopicPrefix,
+    topic_level,
+)
+from .toml_text import shown
+from .toml_types import Library, Location, Problem, Table
+from .typed_toml import fits
+
+_OWN_TOPICS = ("status", "info", "metrics", "set")
+
+
+class Picamera2(Table, frozen=True, tag_field="kind", tag="picamera2"):
+    """The Pi camera through libcamera; ``camera`` counts from 0.
+
+    Here and below: ``size`` is asked of the camera, in pixels; ``fps`` limits the source, and 0
+    takes frames as fast as it gives them.
+    """
+
+    camera: Annotated[int, Meta(ge=0, le=63)] = 0
+    size: SizePx = (1280, 720)
+    fps: Fps = 0
+
+
+class V4l2(Table, frozen=True, tag_field="kind", tag="v4l2"):
+    """A USB camera (Video4Linux)."""
+
+    device: Path = field(default_factory=lambda: Path("/dev/video0"))
+    size: SizePx = (1280, 720)
+    fps: Fps = 0
+
+
+class Video(Table, frozen=True, tag_field="kind", tag="video"):
+    """A video file, or a stream at an rtsp:// address."""
+
+    path: Location
+    loop: bool = False
+    realtime: bool = True
+    fps: Fps = 0
+
+
+class Images(Table, frozen=True, tag_field="kind", tag="images"):
+    """A directory of pictures, in name order, or one picture.
+
+    ``realtime`` is what the file says, None where it says nothing; ``in_real_time`` is what holds.
+    """
+
+    path: Path
+    loop: bool = False
+    realtime: bool | None = None
+    fps: Fps = 0
+
+    @property
+    def in_real_time(self) -> bool:
+        """Whether pictures are dropped that the engine has no time for."""
+        return self.fps > 0 if self.realtime is None else self.realtime
+
+
+class Synthetic(Table, frozen=True, tag_field="kind", tag="synthetic"):
+    """Moving shapes whose truth is known, drawn from ``seed``."""
+
+    size: SizePx = (640, 480)
+    seed: Seed = 0
+    fps: Fps = 15
+
+
+SourceTable = Picamera2 | V4l2 | Video | Images | Synthetic
+
+
+class Pipeline(Table, frozen=True, kw_only=True):
+    """One source, one model, one stream of results.
+
+    ``name`` is by default the model's; ``labels`` None publishes all. ``threads`` is 1 by default,
+    so that several pipelines, the capture and the publisher share a Pi's four cores in peace; one
+    large model alone gains from 2.
+    """
+
+    name: TopicLevel = field(default_factory=str)
+    model: ModelName
+    threshold: Share = 0.5
+    labels: Labels | None = None
+    max_results: Annotated[int, Meta(ge=1, le=100)] = 25
+    publish: Literal["every", "change", "interval"] = "every"
+    interval_s: Seconds = 10
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    fit: Literal["stretch", "letterbox", "crop"] = "stretch"
+    delegate: Library | None = None
+    delegate_options: dict[str, OptionValue] = field(default_factory=dict)
+    source: Annotated[SourceTable, Meta(description="a [pipelines.source] table with a kind")]
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            force_setattr(self, "name", self.model)
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Names must not meet in topics, and a model's name need not do as a pipeline's."""
+        model = table.get("model")
+        name = table.get("name", model)
+        if name in _OWN_TOPICS:
+            reason = f"{shown(name)} is a topic of edged itself; give the pipeline another name"
+            yield Problem("name", reason)
+        if "name" not in table and fits(ModelName, model) and not fits(TopicLevel, model):
+            reason = f"missing, and the model's name {shown(model)} cannot be in topics; add a name"
+            yield Problem("name", reason)
+
+
+class Device(Table, frozen=True):
+    """This device. ``id`` is by default the host's name, as far as topics can hold it."""
+
+    id: TopicLevel = field(default_factory=lambda: topic_level(socket.gethostname()))
+    state_dir: Path | None = None
+
+
+class Tls(Table, frozen=True):
+    """TLS to the broker; ``cert_file`` and ``key_file`` for mutual TLS.
+
+    Without ``ca_file`` the system's authorities are trusted.
+    """
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A certificate is of no use without its key."""
+        for given, absent in (("cert_file", "key_file"), ("key_file", "cert_file")):
+            if given in table and absent not in table:
+                yield Problem(absent, f"missing; {given} is given, and needs it")
+
+
+class Mqtt(Table, frozen=True):
+    """The broker. ``port`` is by default 1883, and 8883 with ``tls``."""
+
+    refused: ClassVar[Mapping[str, str]] = {
+        "password": "a password never stands in this file; put it into a file of its own, "
+        "readable by edged alone, and name that in password_file"
+    }
+
+    host: HostName = "localhost"
+    port: Port = field(default_factory=int)
+    username: Text | None = None
+    password_file: Path | None = None
+    topic_prefix: TopicPrefix = "edged"
+    qos: Literal[0, 1, 2] = 1
+    keepalive_s: Annotated[int, Meta(ge=1, le=65535)] = 60
+    home_assistant: bool = True
+    tls: Tls | None = None
+
+    def __post_init__(self) -> None:
+        if not self.port:
+            force_setattr(self, "port", 1883 if self.tls is None else 8883)
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """MQTT 3.1.1, the fallback, allows no password without a user name."""
+        if "password_file" in table and "username" not in table:
+            yield Problem("username", "missing; password_file is given, and needs it")
+
+
+class Spool(Table, frozen=True):
+    """What is kept while the broker is away; ``max_bytes`` 0 keeps nothing."""
+
+    max_bytes: Bytes = 64 * 1024 * 1024
+    max_age_s: Seconds = 7 * 24 * 3600
+
+
+class Models(Table, frozen=True):
+    """The watched directory (``dir`` None: ``models`` in the state directory) and its rules."""
+
+    dir: Path | None = None
+    require_signature: bool = False
+    trusted_keys: Annotated[
+        tuple[Path, ...], Meta(description="a list of paths of minisign public keys")
+    ] = ()
+    keep_versions: Annotated[int, Meta(ge=1, le=1000)] = 3
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Without a key to check it against, no signature would ever be right."""
+        if table.get("require_signature") is True and not table.get("trusted_keys"):
+            yield Problem("trusted_keys", "missing; require_signature needs at least one key")
+
+
+class Config(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    device: Device = field(default_factory=Device)
+    mqtt: Mqtt = field(default_factory=Mqtt)
+    spool: Spool = field(default_factory=Spool)
+    models: Models = field(default_factory=Models)
+    pipelines: Annotated[
+        tuple[Pipeline, ...],
+        Meta(
+            min_length=1,
+            description="at least one [[pipelines]] table with a model and a source.kind",
+        ),
+    ]
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Two pipelines of one name would publish on the same topics."""
+        first: dict[str, int] = {}
+        pipelines = table.get("pipelines")
+        for i, pipeline in enumerate(pipelines if isinstance(pipelines, list) else []):
+            if not isinstance(pipeline, dict):
+                continue
+            name = pipeline.get("name", pipeline.get("model"))
+            if isinstance(name, str) and first.setdefault(name, i) != i:
+                reason = f"{shown(name)} is the name of pipelines[{first[name]}] too"
+                advice = "give each a name of its own (the default is the model's)"
+                yield Problem(f"pipelines[{i}].name", f"{reason}; {advice}")
