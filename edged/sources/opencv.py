@@ -26,7 +26,7 @@ class Reader:
 
     def __init__(self, capture: cv2.VideoCapture) -> None:
         self.capture = capture
-        self._pool = FramePool((0, 0, 3))  # the first picture tells the size
+        self._pool = FramePool((1, 1, 3))  # the first picture tells the size
 
     def grab(self) -> bool:
         """Take the next picture from the device or file; False: there was none."""

@@ -92,7 +92,7 @@ class V4l2Source:
         if given != self._size:
             log.warning("%s gives %s instead of %s.", self._device, given, self._size)
 
-    def read(self) -> Frame | None:
+    def read(self) -> Frame:
         assert self._reader is not None
         pixels = self._picture(self._reader)
         arrived_ns = self._now_ns()

@@ -1,0 +1,461 @@
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice, repeat
+
+import cv2
+import numpy as np
+import pytest
+
+from edged.capture import LONGEST_PAUSE_S, Capture, CaptureState, Pace, growing_pauses
+from edged.errors import SourceError
+from edged.handoff import Closed, LatestSlot
+from edged.records import Frame, PixelOrder, Size
+from edged.sources import Unreadable
+
+BOUND_S = 5.0  # of every wait
+MS = 1_000_000
+
+RUNNING = (CaptureState.RUNNING, None)
+ENDED = (CaptureState.ENDED, None)
+Step = Frame | Exception | Callable[[], None] | None
+
+
+def frame(number: int, captured_ns: int = 0) -> Frame:
+    return Frame(number, captured_ns, captured_ns, np.zeros((1, 1, 3), np.uint8), PixelOrder.BGR)
+
+
+class ScriptedSource:
+    """Plays one script for each ``open``: gives frames, raises, calls; then the recording ends."""
+
+    def __init__(self, *scripts: list[Step], live: bool = False) -> None:
+        self.live = live
+        self.wants: list[Size | None] = []
+        self.closed = threading.Semaphore(0)
+        self._scripts = iter(scripts)
+        self._script: Iterator[Step] = iter(())
+
+    def open(self, want: Size | None) -> None:
+        self.wants.append(want)
+        self._script = iter(next(self._scripts, []))
+
+    def read(self) -> Frame | None:
+        for step in self._script:
+            if isinstance(step, Exception):
+                raise step
+            if not callable(step):
+                return step
+            step()
+        return None
+
+    def close(self) -> None:
+        self.closed.release()
+
+
+class States:
+    """What was told, and a bounded wait for it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[CaptureState, str | None]] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, state: CaptureState, reason: str | None) -> None:
+        with self._changed:
+            self.told.append((state, reason))
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.told) >= count, BOUND_S), self.told
+
+
+@pytest.fixture
+def states() -> States:
+    return States()
+
+
+@pytest.fixture
+def slot() -> LatestSlot[Frame]:
+    return LatestSlot()
+
+
+@pytest.fixture
+def capture_of(
+    slot: LatestSlot[Frame], states: States
+) -> Iterator[Callable[[ScriptedSource], Capture]]:
+    made = []
+
+    def make(source: ScriptedSource, realtime: bool = False, fps: float | None = None) -> Capture:
+        made.append(
+            Capture(
+                "front",
+                source,
+                slot,
+                fps=fps,
+                realtime=realtime,
+                on_state=states,
+                pauses=lambda: repeat(0.0),
+            )
+        )
+        return made[-1]
+
+    yield make
+    for capture in made:
+        assert capture.stop(BOUND_S)
+
+
+Make = Callable[..., Capture]
+
+
+def numbers(slot: LatestSlot[Frame]) -> list[int]:
+    """Take until the slot is closed and empty."""
+    taken = []
+    try:
+        while (item := slot.take(BOUND_S)) is not None:
+            taken.append(item.number)
+    except Closed:
+        return taken
+    raise AssertionError(f"the slot was not closed in time; taken: {taken}")
+
+
+def test_every_frame_of_a_recording_is_handed_on_and_then_the_slot_closes(
+    capture_of: Make, slot: LatestSlot[Frame], states: States
+) -> None:
+    capture = capture_of(ScriptedSource([frame(n) for n in range(20)]))
+
+    capture.start(None)
+
+    assert numbers(slot) == list(range(20))
+    assert slot.dropped == 0
+    assert capture.frames == 20
+    assert states.told == [RUNNING, ENDED]
+
+
+def test_in_real_time_the_newest_frame_wins(
+    capture_of: Make, slot: LatestSlot[Frame], states: States
+) -> None:
+    capture = capture_of(ScriptedSource([frame(n) for n in range(20)]), realtime=True)
+
+    capture.start(None)
+    states.wait_for(2)
+
+    assert numbers(slot) == [19]
+    assert slot.dropped == 19
+
+
+def test_the_wish_for_a_size_reaches_the_source(capture_of: Make, slot: LatestSlot[Frame]) -> None:
+    source = ScriptedSource([frame(0)])
+
+    capture_of(source).start(Size(300, 300))
+    numbers(slot)
+
+    assert source.wants == [Size(300, 300)]
+
+
+def test_a_source_that_fails_is_closed_and_opened_again(
+    capture_of: Make, slot: LatestSlot[Frame], states: States
+) -> None:
+    source = ScriptedSource(
+        [frame(0), SourceError("The cable is out.")],
+        [SourceError("The cable is out.")],
+        [frame(1)],
+    )
+
+    capture_of(source).start(None)
+
+    assert numbers(slot) == [0, 1]
+    assert states.told == [RUNNING, (CaptureState.LOST, "The cable is out."), RUNNING, ENDED]
+    assert all(source.closed.acquire(blocking=False) for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(19, "No such device"), "OSError: [Errno 19] No such device"),
+        (cv2.error("assertion\n failed"), "error: assertion failed"),
+        (RuntimeError("a bug"), "RuntimeError: a bug"),
+    ],
+)
+def test_an_unexpected_error_counts_as_a_failed_source(
+    capture_of: Make,
+    slot: LatestSlot[Frame],
+    states: States,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    reason: str,
+) -> None:
+    caplog.set_level(logging.DEBUG, "edged.capture")
+
+    capture_of(ScriptedSource([error], [frame(1)])).start(None)
+
+    assert numbers(slot) == [1]
+    assert states.told[0][0] is CaptureState.LOST
+    assert states.told[0][1] == f"The source failed: {reason}"
+    assert caplog.records[0].exc_info is not None
+
+
+def test_pauses_grow_while_a_source_fails_and_start_anew_after_a_frame(
+    slot: LatestSlot[Frame], states: States
+) -> None:
+    taken: list[tuple[int, int]] = []
+    attempts = 0
+
+    def pauses() -> Iterator[float]:
+        nonlocal attempts
+        attempts += 1
+        for step in range(100):
+            taken.append((attempts, step))
+            yield 0.0
+
+    fail = SourceError("gone")
+    source = ScriptedSource([fail], [fail], [frame(0), fail], [fail], [frame(1)])
+    capture = Capture(
+        "front", source, slot, fps=None, realtime=False, on_state=states, pauses=pauses
+    )
+
+    capture.start(None)
+
+    assert numbers(slot) == [0, 1]
+    assert taken == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert capture.stop(BOUND_S)
+
+
+def test_pauses_double_up_to_a_minute_with_jitter() -> None:
+    pauses = list(islice(growing_pauses(), 8))
+
+    for pause_s, longest in zip(pauses, [1, 2, 4, 8, 16, 32, 60, 60], strict=True):
+        assert longest * 0.75 <= pause_s <= longest <= LONGEST_PAUSE_S
+
+
+def test_an_unreadable_picture_is_told_counted_and_passed_over(
+    capture_of: Make,
+    slot: LatestSlot[Frame],
+    states: States,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    script: list[Step] = [frame(0), Unreadable("b.jpg is skipped: cut short."), frame(1)]
+    capture = capture_of(ScriptedSource(script))
+
+    capture.start(None)
+
+    assert numbers(slot) == [0, 1]
+    assert capture.skipped == 1
+    assert capture.frames == 2
+    assert caplog.messages == ["front: b.jpg is skipped: cut short."]
+    assert states.told == [RUNNING, ENDED]
+
+
+def test_a_new_size_opens_the_source_anew_and_tells_nothing(
+    capture_of: Make, slot: LatestSlot[Frame], states: States
+) -> None:
+    asked = threading.Event()
+
+    def wait() -> None:
+        assert asked.wait(BOUND_S)
+
+    source = ScriptedSource([frame(0), wait, frame(1)], [frame(2)])
+    capture = capture_of(source)
+
+    capture.start(Size(300, 300))
+    assert slot.take(BOUND_S) is not None
+    capture.reopen(Size(224, 224))
+    asked.set()
+
+    assert numbers(slot) == [1, 2]
+    assert source.wants == [Size(300, 300), Size(224, 224)]
+    assert states.told == [RUNNING, ENDED]
+
+
+def test_stop_ends_a_wait_for_the_taker(capture_of: Make, slot: LatestSlot[Frame]) -> None:
+    source = ScriptedSource([frame(0), frame(1), frame(2)])
+    capture = capture_of(source)
+    capture.start(None)
+
+    assert capture.stop(BOUND_S)
+    assert source.closed.acquire(timeout=BOUND_S)
+    assert len(numbers(slot)) <= 1
+
+
+def test_stop_ends_a_long_pause_and_tells_nothing_more(
+    slot: LatestSlot[Frame], states: States
+) -> None:
+    capture = Capture(
+        "front",
+        ScriptedSource([SourceError("gone")]),
+        slot,
+        fps=None,
+        realtime=True,
+        on_state=states,
+        pauses=lambda: repeat(3600.0),
+    )
+    capture.start(None)
+    states.wait_for(1)
+
+    assert capture.stop(BOUND_S)
+    assert states.told == [(CaptureState.LOST, "gone")]
+
+
+def test_stop_ends_a_wait_for_a_frame_that_is_due_later(
+    capture_of: Make, slot: LatestSlot[Frame], states: States
+) -> None:
+    far_ns = 10**18 * 9  # of the monotonic clock
+    capture = capture_of(ScriptedSource([frame(0, captured_ns=far_ns)]))
+    capture.start(None)
+    states.wait_for(1)
+
+    assert capture.stop(BOUND_S)
+    assert numbers(slot) == []
+
+
+def test_stop_before_start_closes_the_slot(capture_of: Make, slot: LatestSlot[Frame]) -> None:
+    assert capture_of(ScriptedSource()).stop()
+    assert numbers(slot) == []
+
+
+def test_a_source_stuck_in_its_driver_does_not_hold_up_the_end(
+    capture_of: Make, slot: LatestSlot[Frame]
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        entered.set()
+        assert leave.wait(BOUND_S)
+
+    capture = capture_of(ScriptedSource([hang]))
+    capture.start(None)
+    assert entered.wait(BOUND_S)
+
+    assert not capture.stop(timeout_s=0.0)
+    assert all(t.daemon for t in threading.enumerate() if t.name == "capture-front")
+    leave.set()
+    assert capture.stop(BOUND_S)
+
+
+def test_a_stall_is_told_once_and_a_frame_ends_it(slot: LatestSlot[Frame], states: States) -> None:
+    now_ns = 0
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        entered.set()
+        assert leave.wait(BOUND_S)
+
+    capture = Capture(
+        "front",
+        ScriptedSource([frame(0), hang, frame(1)]),
+        slot,
+        fps=None,
+        realtime=True,
+        on_state=states,
+        now_ns=lambda: now_ns,
+    )
+    capture.start(None)
+    assert entered.wait(BOUND_S)
+
+    now_ns = 4900 * MS
+    capture.check()
+    assert states.told == [RUNNING]
+    now_ns = 5100 * MS
+    capture.check()
+    now_ns = 6000 * MS
+    capture.check()
+    stalled = (CaptureState.LOST, "The source gave no frame for 5 s.")
+    assert states.told == [RUNNING, stalled]
+
+    leave.set()
+    states.wait_for(4)
+    assert states.told == [RUNNING, stalled, RUNNING, ENDED]
+    assert capture.stop(BOUND_S)
+
+
+def test_a_stall_does_not_hide_why_a_source_is_lost(
+    slot: LatestSlot[Frame], states: States
+) -> None:
+    now_ns = 0
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        entered.set()
+        assert leave.wait(BOUND_S)
+
+    capture = Capture(
+        "front",
+        ScriptedSource([SourceError("gone")], [hang]),
+        slot,
+        fps=None,
+        realtime=True,
+        on_state=states,
+        pauses=lambda: repeat(0.0),
+        now_ns=lambda: now_ns,
+    )
+    capture.start(None)
+    assert entered.wait(BOUND_S)
+
+    now_ns = 60_000 * MS
+    capture.check()
+
+    assert states.told == [(CaptureState.LOST, "gone")]
+    leave.set()
+    assert capture.stop(BOUND_S)
+
+
+def test_a_frame_that_is_held_back_arrives_when_it_is_due(
+    slot: LatestSlot[Frame], states: States
+) -> None:
+    source = ScriptedSource([frame(n) for n in range(3)])
+    capture = Capture(
+        "front", source, slot, fps=500, realtime=False, on_state=states, now_ns=lambda: 0
+    )
+    began = time.monotonic()
+
+    capture.start(None)
+    taken = [slot.take(BOUND_S) for _ in range(3)]
+
+    assert time.monotonic() - began >= 0.004
+    assert [(each.captured_ns, each.arrived_ns) for each in taken if each is not None] == [
+        (0, 0),
+        (2 * MS, 2 * MS),
+        (4 * MS, 4 * MS),
+    ]
+    assert capture.stop(BOUND_S)
+
+
+def kept(pace: Pace, times_ms: list[float]) -> list[float]:
+    return [t for t in times_ms if pace.due_ns(1_000_000 * MS + round(t * MS)) is not None]
+
+
+@pytest.mark.parametrize(("camera_hz", "fps"), [(30, 15), (30, 20), (30, 10), (30, 25), (25, 2)])
+def test_a_live_source_is_thinned_out_to_the_rate_asked_for(camera_hz: int, fps: int) -> None:
+    times_ms = [n * 1000 / camera_hz for n in range(camera_hz * 10)]
+
+    # The last of them may come a quarter of an interval early.
+    assert fps * 10 <= len(kept(Pace(fps, live=True), times_ms)) <= fps * 10 + 1
+
+
+def test_a_camera_at_the_rate_asked_for_loses_no_frame_to_its_jitter() -> None:
+    jitter_ms = np.random.default_rng(0).uniform(-5, 5, 300)
+    times_ms = [n * 1000 / 15 + float(jitter_ms[n]) for n in range(300)]
+
+    assert kept(Pace(15, live=True), times_ms) == times_ms
+
+
+def test_a_live_source_that_was_away_does_not_catch_up() -> None:
+    times_ms = [*range(0, 1000, 10), *range(60_000, 61_000, 10)]
+
+    assert len(kept(Pace(10, live=True), list(times_ms))) <= 2 * (10 + 1)
+
+
+def test_a_source_that_waits_loses_nothing_and_keeps_the_rate() -> None:
+    pace = Pace(10, live=False)
+
+    assert [pace.due_ns(5 * MS + n) for n in range(3)] == [5 * MS, 105 * MS, 205 * MS]
+    assert pace.due_ns(900 * MS) == 900 * MS
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_without_a_rate_every_frame_is_due_when_it_is_taken(live: bool) -> None:
+    pace = Pace(None, live)
+
+    assert [pace.due_ns(n) for n in (5, 6, 7)] == [5, 6, 7]
