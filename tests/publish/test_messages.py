@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from edged.clock import SystemClock
+from edged.errors import MessageRefused
+from edged.publish import Context
+from edged.publish.messages import OFFLINE, encode, status
+from edged.publish.wire import KINDS, schema
+from edged.records import (
+    Candidate,
+    ClassScore,
+    Detection,
+    Health,
+    HealthState,
+    Info,
+    Latency,
+    Metrics,
+    ModelRef,
+    ModelReport,
+    ModelSpec,
+    Percentiles,
+    PipelineInfo,
+    PipelineMetrics,
+    Record,
+    Result,
+    SpoolMetrics,
+    StageLatency,
+    Verdict,
+)
+
+SHA256 = "e4b118e5e453" + "0" * 52
+STAGE = Percentiles(1.0, 2.0, 3.00049)
+METRICS = Metrics(
+    uptime_s=30.04,
+    pipelines={
+        "front": PipelineMetrics(
+            450, 440, 440, 10, 0, 14.999, 14.667, StageLatency(STAGE, STAGE, STAGE, STAGE, STAGE)
+        ),
+        "back": PipelineMetrics(0, 0, 0, 0, 0, 0.0, 0.0, None),
+    },
+    spool=SpoolMetrics(3, 0),
+    cpu_temperature_c=48.512,
+    throttled=None,
+    memory_bytes=90_000_000,
+)
+
+
+def info(*pipelines: PipelineInfo) -> Info:
+    return Info("ai-edge-litert", "2.3.0", "garden-pi", "Debian GNU/Linux 12", pipelines)
+
+
+def pipeline_info(*labels: str, name: str = "front") -> PipelineInfo:
+    return PipelineInfo(
+        name, "picamera2", "detection", ModelRef("coco-ssd", "e4b118e5e453"), labels
+    )
+
+
+VALIDATORS = {kind: Draft202012Validator(schema(kind)) for kind in KINDS}
+
+
+def decoded(record: Record, context: Context) -> dict[str, Any]:
+    """The message's payload, valid against the schema of its kind."""
+    message = encode(record, context)
+    payload: dict[str, Any] = json.loads(message.payload)
+    VALIDATORS[message.topic.rsplit("/", 1)[-1]].validate(payload)  # type: ignore[index]
+    return payload
+
+
+def test_a_detection_result_is_the_one_of_the_design(context: Context) -> None:
+    result = Result(
+        pipeline="front",
+        sequence=4711,
+        captured_ns=123_456_789,
+        model=ModelRef("coco-ssd", "e4b118e5e453"),
+        latency_ms=Latency(0.3, 0.21, 12.90049, 0.06, 13.5),
+        task="detection",
+        findings=(Detection("cat", 0.730004, (0.07124, 0.131, 0.7181, 0.97699)),),
+    )
+
+    message = encode(result, context)
+
+    assert (message.topic, message.qos, message.retain) == ("edged/pi/front/result", 1, False)
+    assert message.payload == (
+        b'{"schema":"edged.result/1","device":"pi","pipeline":"front",'
+        b'"run":"c0ffee12","sequence":4711,'
+        b'"captured_at":"2026-11-22T06:24:00.123Z","clock_synced":true,'
+        b'"model":{"name":"coco-ssd","version":"e4b118e5e453"},'
+        b'"latency_ms":{"wait":0.3,"preprocess":0.21,"inference":12.9,"decode":0.06,"total":13.5},'
+        b'"task":"detection",'
+        b'"detections":[{"label":"cat","score":0.73,"box":[0.0712,0.131,0.7181,0.977]}]}'
+    )
+
+
+def test_a_classification_result_has_classes(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    result = dataclasses.replace(
+        a_result(0),
+        task="classification",
+        findings=(ClassScore("Egyptian cat", 0.53125), ClassScore("tabby", 1 / 3)),
+    )
+
+    payload = decoded(result, context)
+
+    assert payload["task"] == "classification"
+    assert payload["classes"] == [
+        {"label": "Egyptian cat", "score": 0.5312},
+        {"label": "tabby", "score": 0.3333},
+    ]
+    assert "detections" not in payload
+
+
+def test_a_frame_in_which_nothing_was_found_is_a_result_too(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    assert decoded(dataclasses.replace(a_result(0), findings=()), context)["detections"] == []
+
+
+def test_the_time_of_a_result_is_what_the_wall_clock_says_when_it_is_sent(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    context.clock.is_synced = False  # type: ignore[attr-defined]
+    before = decoded(a_result(0), context)
+    context.clock.zero = context.clock.zero.replace(year=2027)  # type: ignore[attr-defined]
+    context.clock.is_synced = True  # type: ignore[attr-defined]
+    after = decoded(a_result(0), context)
+
+    assert (before["captured_at"], before["clock_synced"]) == ("2026-11-22T06:24:00.123Z", False)
+    assert (after["captured_at"], after["clock_synced"]) == ("2027-11-22T06:24:00.123Z", True)
+
+
+def test_a_model_report_names_what_serves_and_what_became_of_the_candidate(
+    context: Context,
+) -> None:
+    report = ModelReport(
+        "front",
+        ModelSpec("coco-ssd", SHA256, 4_183_920, "detection", ("person", "cat")),
+        Candidate("coco-ssd", None, Verdict.REFUSED, "truncated: 200,000 of 525,598 bytes", 10**9),
+    )
+
+    message = encode(report, context)
+
+    assert (message.topic, message.qos, message.retain) == ("edged/pi/front/model", 1, True)
+    assert list(decoded(report, context).items()) == [
+        ("schema", "edged.model/1"),
+        ("device", "pi"),
+        ("pipeline", "front"),
+        (
+            "active",
+            {
+                "name": "coco-ssd",
+                "version": "e4b118e5e453",
+                "sha256": SHA256,
+                "size_bytes": 4_183_920,
+                "task": "detection",
+            },
+        ),
+        (
+            "candidate",
+            {
+                "name": "coco-ssd",
+                "version": None,
+                "verdict": "refused",
+                "reason": "truncated: 200,000 of 525,598 bytes",
+                "at": "2026-11-22T06:24:01.000Z",
+            },
+        ),
+    ]
+
+
+def test_without_a_model_and_a_candidate_both_are_null(context: Context) -> None:
+    payload = decoded(ModelReport("front", None, None), context)
+
+    assert (payload["active"], payload["candidate"]) == (None, None)
+
+
+@pytest.mark.parametrize("state", HealthState)
+def test_health_tells_state_reason_and_since_when(state: HealthState, context: Context) -> None:
+    record = Health("front", state, "no camera", 2 * 10**9)
+
+    message = encode(record, context)
+
+    assert (message.topic, message.qos, message.retain) == ("edged/pi/front/health", 1, True)
+    assert decoded(record, context) == {
+        "schema": "edged.health/1",
+        "device": "pi",
+        "pipeline": "front",
+        "state": state.value,
+        "reason": "no camera",
+        "since": "2026-11-22T06:24:02.000Z",
+    }
+
+
+def test_a_long_reason_is_shortened_and_one_of_broken_unicode_mended(context: Context) -> None:
+    payload = decoded(Health("front", HealthState.DEGRADED, "\udcff" + "x" * 5000, 0), context)
+
+    assert payload["reason"].startswith("?xxx")
+    assert payload["reason"].endswith("x…")
+    assert len(payload["reason"]) == 1000
+
+
+def test_info_tells_the_device_and_its_pipelines(context: Context) -> None:
+    message = encode(info(pipeline_info("person", "cat")), context)
+
+    assert (message.topic, message.qos, message.retain) == ("edged/pi/info", 1, True)
+    assert decoded(info(pipeline_info("person", "cat")), context) == {
+        "schema": "edged.info/1",
+        "device": "pi",
+        "version": "0.1.0",
+        "runtime": "ai-edge-litert",
+        "runtime_version": "2.3.0",
+        "host": "garden-pi",
+        "os": "Debian GNU/Linux 12",
+        "pipelines": [
+            {
+                "name": "front",
+                "source": "picamera2",
+                "task": "detection",
+                "model": {"name": "coco-ssd", "version": "e4b118e5e453"},
+                "labels": ["person", "cat"],
+            }
+        ],
+    }
+
+
+def test_a_pipeline_without_a_model_is_told_as_such(context: Context) -> None:
+    payload = decoded(info(PipelineInfo("front", "v4l2", None, None, ())), context)
+
+    assert payload["pipelines"][0]["task"] is None
+    assert payload["pipelines"][0]["model"] is None
+
+
+@pytest.mark.parametrize(("count", "told"), [(100, list), (101, int)])
+def test_more_than_100_labels_are_told_as_a_number(
+    count: int, told: type, context: Context
+) -> None:
+    labels = decoded(info(pipeline_info(*map(str, range(count)))), context)["pipelines"][0][
+        "labels"
+    ]
+
+    assert isinstance(labels, told)
+    assert labels == count or len(labels) == count
+
+
+def test_labels_that_would_make_info_too_long_are_told_as_numbers(context: Context) -> None:
+    long = [f"{number} {'very ' * 30}long" for number in range(50)]
+
+    payload = decoded(
+        info(*(pipeline_info(*long, name=f"p{number}") for number in range(4))), context
+    )
+
+    assert [each["labels"] for each in payload["pipelines"]] == [50, 50, 50, 50]
+
+
+def test_an_address_is_no_kind_of_source(context: Context) -> None:
+    secret = dataclasses.replace(pipeline_info(), source="rtsp://user:password@camera/")
+
+    with pytest.raises(MessageRefused, match="source"):
+        encode(info(secret), context)
+
+
+def test_metrics_are_rounded_and_not_retained(context: Context) -> None:
+    message = encode(METRICS, context)
+
+    assert (message.topic, message.qos, message.retain) == ("edged/pi/metrics", 1, False)
+    payload = decoded(METRICS, context)
+    assert payload["uptime_s"] == 30.0
+    assert payload["cpu_temperature_c"] == 48.5
+    assert payload["throttled"] is None
+    assert payload["spool"] == {"depth": 3, "dropped": 0}
+    assert payload["pipelines"]["back"]["latency_ms"] is None
+    front = payload["pipelines"]["front"]
+    assert (front["frame_rate_hz"], front["inference_rate_hz"]) == (15.0, 14.67)
+    assert front["latency_ms"]["total"] == {"p50": 1.0, "p95": 2.0, "p99": 3.0}
+
+
+def test_status_is_plain_text(context: Context) -> None:
+    message = status(dataclasses.replace(context, qos=0), OFFLINE)
+
+    assert (message.topic, message.payload) == ("edged/pi/status", b"offline")
+    assert (message.qos, message.retain) == (1, True)
+
+
+# ---- what must not leave ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_refused_and_never_written_as_null(
+    number: float, context: Context, a_result: Callable[..., Result]
+) -> None:
+    good = a_result(0)
+    latency = Latency(number, 0, 0, 0, 0)
+    for record in (
+        dataclasses.replace(good, latency_ms=latency),
+        dataclasses.replace(good, findings=(Detection("cat", number, (0, 0, 1, 1)),)),
+        dataclasses.replace(good, findings=(Detection("cat", 0.5, (0, 0, number, 1)),)),
+        dataclasses.replace(METRICS, cpu_temperature_c=number),
+    ):
+        with pytest.raises(MessageRefused, match=str(number)):
+            encode(record, context)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"findings": (Detection("cat", 1.1, (0, 0, 1, 1)),)}, "score"),
+        ({"findings": (Detection("cat", 0.5, (-0.2, 0, 1, 1)),)}, "box"),
+        ({"findings": (ClassScore("cat", 0.5),)}, "no boxes"),
+        ({"sequence": -1}, "sequence"),
+        ({"task": "pose", "findings": ()}, "pose"),
+        ({"model": ModelRef("coco-ssd", "latest")}, "version"),
+        ({"pipeline": b"pixels"}, "pipeline"),
+        ({"findings": (ClassScore(b"pixels", 0.5),), "task": "classification"}, "label"),
+        ({"findings": (Detection(bytearray(9), 0.5, (0, 0, 1, 1)),)}, "label"),
+        ({"sequence": object()}, "object"),
+    ],
+)
+def test_what_the_schema_forbids_is_refused(
+    change: dict[str, Any], what: str, context: Context, a_result: Callable[..., Result]
+) -> None:
+    with pytest.raises(MessageRefused, match=what):
+        encode(dataclasses.replace(a_result(0), **change), context)
+
+
+def test_a_message_over_16_kib_is_refused(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    good = a_result(0)
+
+    encode(dataclasses.replace(good, findings=good.findings * 100), context)
+    with pytest.raises(MessageRefused, match="16,384 bytes"):
+        encode(dataclasses.replace(good, findings=good.findings * 300), context)
+
+
+# ---- the schemas --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_schema_is_valid_and_closed(kind: Any) -> None:
+    made = schema(kind)
+
+    Draft202012Validator.check_schema(made)
+    objects = [made, *made["$defs"].values()]
+    assert all(
+        "oneOf" in each or "$ref" in each or each["additionalProperties"] is False
+        for each in objects
+    )
+
+
+def test_the_schema_of_a_kind_that_is_not_published_names_those_that_are() -> None:
+    with pytest.raises(ValueError, match="'frame'; there are result, info, model, health, metrics"):
+        schema("frame")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "aGVsbG8="},
+        {"classes": [{"label": "cat", "score": 0.5}]},
+        {"task": "classification"},
+        {"sequence": -1},
+        {"sequence": 0.5},
+        {"captured_at": "yesterday"},
+        {"detections": [{"label": "cat", "score": 1.5, "box": [0, 0, 1, 1]}]},
+        {"detections": [{"label": "cat", "score": 0.5, "box": [0, 0, 1]}]},
+        {"detections": [{"label": "cat", "score": 0.5, "box": [0, 0, 1, 1, 1]}]},
+    ],
+)
+def test_the_schema_of_a_result_refuses_anything_else(
+    change: dict[str, Any], context: Context, a_result: Callable[..., Result]
+) -> None:
+    payload = decoded(a_result(0), context)
+
+    assert not Draft202012Validator(schema("result")).is_valid(payload | change)
+
+
+@given(
+    label=st.text(max_size=300),
+    score=st.floats(),
+    box=st.tuples(*[st.floats()] * 4),
+    wait=st.floats(),
+    sequence=st.integers(),
+)
+def test_whatever_comes_is_either_valid_or_refused(
+    label: str,
+    score: float,
+    box: tuple[float, float, float, float],
+    wait: float,
+    sequence: int,
+) -> None:
+    result = Result(
+        "front",
+        sequence,
+        0,
+        ModelRef("coco-ssd", "e4b118e5e453"),
+        Latency(wait, 0, 0, 0, 0),
+        "detection",
+        (Detection(label, score, box),),
+    )
+    context = Context("edged", "pi", "c0ffee12", 1, SystemClock(), "0.1.0")
+    try:
+        decoded(result, context)
+    except MessageRefused:
+        numbers = (score, *box)
+        fine = all(0 <= number <= 1 for number in numbers) and 0 <= wait < math.inf
+        assert not (fine and 0 <= sequence < 2**63)
