@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
-from tflite_builder import ModelBuilder, Quantized, append_label_file, image_metadata
+from tflite_builder import ModelBuilder, Quantized
 from tflite_layers import (
     INT8_SHARE,
     UINT8_SHARE,
@@ -26,6 +26,7 @@ from tflite_layers import (
     reshape,
     softmax,
 )
+from tflite_metadata import append_label_file, image_metadata
 
 HERE = Path(__file__).resolve().parent.parent / "tests" / "models"
 

@@ -1,14 +1,11 @@
 """Building .tflite files operator by operator, where a converter would choose names and order.
 
-Source of the tables: tensorflow/lite/schema/schema.fbs and, for the metadata, tflite-support's
-metadata_schema.fbs. The same calls give the same bytes.
+Source of the tables: tensorflow/lite/schema/schema.fbs. The same calls give the same bytes.
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,54 +143,3 @@ def _operator_code(code: str, custom_code: str | None) -> Any:
     table.version = _VERSIONS.get(code, 1)
     table.customCode = custom_code
     return table
-
-
-def append_label_file(model: bytes, name: str, labels: Sequence[str]) -> bytes:
-    """The model with a labels file in a zip archive at its end."""
-    file = io.BytesIO(model)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(name), "".join(f"{label}\n" for label in labels))
-    return file.getvalue()
-
-
-def image_metadata(
-    name: str, mean: Sequence[float], std: Sequence[float], labels_file: str
-) -> bytes:
-    """TFLite metadata of an image classifier: normalisation, and the file of its labels."""
-    builder = flatbuffers.Builder(256)
-
-    def table(fields: int, *slots: tuple[int, Callable[[int], None]]) -> int:
-        builder.StartObject(fields)
-        for slot, add in slots:
-            add(slot)
-        return int(builder.EndObject())
-
-    def ref(offset: int) -> Callable[[int], None]:
-        return lambda slot: builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
-
-    def byte(value: int) -> Callable[[int], None]:
-        return lambda slot: builder.PrependUint8Slot(slot, value, 0)
-
-    def tables(*offsets: int) -> Callable[[int], None]:
-        builder.StartVector(4, len(offsets), 4)
-        for offset in reversed(offsets):
-            builder.PrependUOffsetTRelative(offset)
-        return ref(builder.EndVector())
-
-    def floats(values: Sequence[float]) -> Callable[[int], None]:
-        return ref(builder.CreateNumpyVector(np.array(values, np.float32)))
-
-    def text(value: str) -> Callable[[int], None]:
-        return ref(builder.CreateString(value))
-
-    options = table(2, (0, floats(mean)), (1, floats(std)))
-    unit = table(2, (0, byte(1)), (1, ref(options)))  # NormalizationOptions
-    picture = table(2, (0, byte(1)))  # ImageProperties: RGB
-    content = table(3, (0, byte(2)), (1, ref(picture)))
-    image = table(7, (0, text("image")), (3, ref(content)), (4, tables(unit)))
-    labels = table(5, (0, text(labels_file)), (2, byte(2)))  # TENSOR_AXIS_LABELS
-    scores = table(7, (0, text("probability")), (6, tables(labels)))
-    graph = table(10, (2, tables(image)), (3, tables(scores)))
-    root = table(8, (0, text(name)), (2, text("1")), (3, tables(graph)))
-    builder.Finish(root, b"M001")
-    return bytes(builder.Output())
