@@ -1,0 +1,151 @@
+"""The real daemon as its user runs it: a process, a config file, a broker, a directory of models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import pytest
+
+PATIENCE_S = 30.0
+SMALL_MODELS = Path(__file__).resolve().parent / "models"
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+class Message(Protocol):
+    topic: str
+    payload: bytes
+
+
+class Daemon:
+    """``edged run`` in a process of its own. ``lines`` is what it has logged so far."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        environ = {
+            key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "edged", "run", "-c", str(config)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environ,
+        )
+        self.lines: list[str] = []
+        self._said = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def wait_for_line(self, text: str) -> str:
+        """Wait until it has logged a line with ``text``; that line."""
+
+        def found() -> str | None:
+            return next((line for line in self.lines if text in line), None)
+
+        with self._said:
+            if not self._said.wait_for(found, PATIENCE_S):
+                pytest.fail(f"edged did not say {text!r} but:\n" + "\n".join(self.lines))
+            line = found()
+        assert line is not None
+        return line
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+        """Its exit status."""
+        status = self.process.wait(timeout_s)
+        self._reader.join(PATIENCE_S)
+        return status
+
+    def stop(self) -> int:
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.wait()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                with self._said:
+                    self.lines.append(line.rstrip())
+                    self._said.notify_all()
+
+
+class House:
+    """A directory with a config, models and pictures; ``run`` starts the daemon on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.models = directory / "models"
+        self.models.mkdir()
+        self._daemons: list[Daemon] = []
+
+    def model(self, name: str, source: Path | None = None) -> None:
+        """Put a model there: a small one of the tests', or a file with what lies beside it."""
+        source = source or SMALL_MODELS / f"{name}.tflite"
+        for file in source.parent.glob(f"{source.name.removesuffix('.tflite')}.*"):
+            shutil.copy(file, self.models / (name + file.name[len(source.stem) :]))
+
+    def labels(self, name: str, *labels: str) -> None:
+        (self.models / f"{name}.labels.txt").write_text("\n".join(labels))
+
+    def pictures(self, *colours: tuple[int, int, int], name: str = "pictures") -> Path:
+        """A directory of plain pictures of these colours (R, G, B), in this order."""
+        path = self.directory / name
+        path.mkdir()
+        for number, colour in enumerate(colours):
+            picture = np.full((48, 64, 3), colour[::-1], np.uint8)
+            assert cv2.imwrite(str(path / f"{number:03}.png"), picture)
+        return path
+
+    def configure(self, port: int, *pipelines: str, device: str = "pi") -> Path:
+        """Write the config; each pipeline is TOML below its own ``[[pipelines]]``."""
+        text = f'[device]\nid = "{device}"\nstate_dir = "state"\n'
+        text += f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n[models]\ndir = "models"\n'
+        text += "".join(f"[[pipelines]]\n{pipeline}\n" for pipeline in pipelines)
+        path = self.directory / "edged.toml"
+        path.write_text(text)
+        return path
+
+    def run(self, config: Path | None = None) -> Daemon:
+        self._daemons.append(Daemon(config or self.directory / "edged.toml"))
+        return self._daemons[-1]
+
+    def end(self) -> None:
+        for daemon in self._daemons:
+            daemon.kill()
+
+
+def images(path: Path, *more: str) -> str:
+    """The TOML of an ``images`` source."""
+    lines = "\n".join(more)
+    return f'[pipelines.source]\nkind = "images"\npath = "{path}"\n{lines}'
+
+
+def content(message: Message) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(message.payload)
+    return decoded
+
+
+def published(messages: list[Message], ending: str) -> list[dict[str, Any]]:
+    """The contents of the messages whose topic ends so."""
+    return [content(message) for message in messages if message.topic.endswith(ending)]
+
+
+def at_least(number: int, ending: str) -> Callable[[list[Message]], bool]:
+    """Whether so many messages of that topic have come."""
+    return lambda messages: sum(message.topic.endswith(ending) for message in messages) >= number
