@@ -26,7 +26,8 @@ from .tls import TlsFiles
 CONNECT_TIMEOUT_S = 5.0
 WINDOW = 50  # messages under way at once, unless the broker wants fewer
 
-_UNSUPPORTED_PROTOCOL = 132
+_UNSUPPORTED_PROTOCOL = 132  # reason codes of MQTT 5, to which paho maps those of 3.1.1
+_KEEP_ALIVE_TIMEOUT = 141
 _REFUSALS = {
     133: "the broker refused the client id",
     134: "the broker refused the user name or the password (check username and password_file)",
@@ -219,7 +220,10 @@ class Connection:
         if flags.is_disconnect_packet_from_server:
             self._failure = BrokerLost(_refusal(reason))
         elif self.established:
-            self._failure = BrokerLost(f"the connection broke ({str(reason).lower()})")
+            silent = reason.value == _KEEP_ALIVE_TIMEOUT
+            self._failure = BrokerLost(
+                "the broker stopped answering" if silent else "the connection broke"
+            )
         else:
             self._failure = HungUp(f"the broker hung up without an answer{self._hint}")
 

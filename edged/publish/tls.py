@@ -18,12 +18,24 @@ class TlsFiles:
     key_file: Path | None
 
 
+class _Socket(ssl.SSLSocket):
+    """paho-mqtt forgets to close a socket whose handshake failed."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
     """A context that verifies the broker's certificate and its name. Raises ConfigError."""
     try:
         context = ssl.create_default_context(cafile=files.ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise _unusable("ca_file", files.ca_file, error) from error
+    context.sslsocket_class = _Socket
     # Python 3.13 turned this on; it refuses the certificates that most home-made CAs give.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if files.cert_file is not None:

@@ -1,0 +1,461 @@
+"""Brokers that refuse, hang up, keep silent, speak an older MQTT or want TLS."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from edged.errors import ConfigError
+from edged.publish.mqtt import MqttSettings, Version
+from edged.publish.tls import TlsFiles
+
+Make = Callable[..., Any]
+PATIENCE_S = 20.0
+MQTT_5, MQTT_3_1_1 = 5, 4  # the protocol level in CONNECT
+
+
+class ScriptedBroker:
+    """Answers each connection's CONNECT with the next of ``answers``: bytes, None for silence.
+
+    An answer is followed by the end of the connection; ``levels`` holds the MQTT asked for.
+    """
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self.levels: list[int] = []
+        self._answers = answers
+        self._changed = threading.Condition()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        silent = []
+        try:
+            for answer in self._answers:
+                connection, _ = self._listener.accept()
+                connection.settimeout(PATIENCE_S)
+                connect = connection.recv(4096)
+                with self._changed:
+                    self.levels.append(connect[8])
+                    self._changed.notify_all()
+                if answer is None:
+                    silent.append(connection)
+                else:
+                    connection.sendall(answer)
+                    connection.close()
+        except OSError:
+            pass  # the test is over
+        for connection in silent:
+            connection.close()
+
+    def wait_for_connections(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.levels) >= count, PATIENCE_S)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(PATIENCE_S)
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., ScriptedBroker]]:
+    brokers: list[ScriptedBroker] = []
+
+    def started(*answers: bytes | None) -> ScriptedBroker:
+        brokers.append(ScriptedBroker(*answers))
+        return brokers[-1]
+
+    yield started
+    for broker in brokers:
+        broker.close()
+
+
+# ---- logging in ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def password_file(tmp_path: Path) -> Path:
+    """One user, `edged`, with the password `right`."""
+    path = tmp_path / "passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(path), "edged", "right"],
+        check=True,
+        capture_output=True,
+    )
+    return path
+
+
+def test_the_right_password_opens_the_door(
+    mosquitto: Make, publisher: Make, told: Any, password_file: Path
+) -> None:
+    broker = mosquitto("allow_anonymous false", f"password_file {password_file}")
+
+    publisher(broker.port, username="edged", password="right")
+
+    assert "with MQTT 5" in told.wait_for("Connected")
+
+
+@pytest.mark.parametrize("login", [{"username": "edged", "password": "wrong"}, {}])
+def test_a_refused_login_is_told_once_and_without_the_password(
+    login: dict[str, str], mosquitto: Make, publisher: Make, told: Any, password_file: Path
+) -> None:
+    broker = mosquitto("allow_anonymous false", f"password_file {password_file}")
+
+    sender = publisher(broker.port, **login)
+
+    line = told.wait_for("No connection")
+    assert "the login" in line
+    assert "username and password_file" in line
+    assert "wrong" not in line
+    assert not sender.connected
+    sender.close(timeout_s=1)
+    assert len(told.lines) == 1
+
+
+def test_a_password_is_not_in_the_settings_text() -> None:
+    settings = MqttSettings("h", 1883, "c", username="edged", password="secret")
+
+    assert "secret" not in f"{settings!r} {settings}"
+
+
+def test_each_new_reason_is_told_once(
+    mosquitto: Make, scripted: Make, publisher: Make, told: Any
+) -> None:
+    busy = b"\x20\x03\x00\x89\x00"  # CONNACK: server busy
+    banned = b"\x20\x03\x00\x8a\x00"
+    broker = scripted(busy, busy, banned)
+
+    publisher(broker.port)
+
+    told.wait_for("banned")
+    assert [re.sub(".*: ", "", line) for line in told.lines] == [
+        "Server busy",
+        "the broker has banned this client",
+    ]
+
+
+def test_messages_that_the_broker_does_not_allow_are_counted_and_told_once(
+    mosquitto: Make, publisher: Make, told: Any, a_result: Make, tmp_path: Path
+) -> None:
+    rules = tmp_path / "acl"
+    rules.write_text("topic write edged/pi/status\n")
+    broker = mosquitto("allow_anonymous true", f"acl_file {rules}")
+    sender = publisher(broker.port)
+
+    for number in range(3):
+        sender.publish(a_result(number))
+
+    assert sender.wait_delivered(PATIENCE_S)
+    assert sender.metrics().dropped == 3
+    assert "Not authorized" in told.wait_for("edged/pi/front/result")
+    assert len([line for line in told.lines if "front/result" in line]) == 1
+
+
+def test_a_device_that_comes_back_before_the_broker_missed_it_stays_online(
+    mosquitto: Make, subscriber: Make, publisher: Make, told: Any
+) -> None:
+    broker = mosquitto()
+    heard = subscriber(broker.port, "edged/pi/status")
+    publisher(broker.port)
+    told.wait_for("Connected")
+    publisher(broker.port)  # the same device again, while the first still stands
+
+    told.wait_for("the connection broke")
+    heard.wait_for(lambda all_: len(all_) >= 3)
+    assert [each.payload for each in heard.messages[:3]] == [b"online", b"offline", b"online"]
+
+
+# ---- no good answer, or an older MQTT -----------------------------------------------------------
+
+UNSUPPORTED = b"\x20\x02\x00\x01"  # CONNACK of MQTT 3.1.1: unacceptable protocol version
+
+
+def test_a_broker_that_refuses_mqtt_5_is_asked_for_3_1_1(scripted: Make, publisher: Make) -> None:
+    broker = scripted(UNSUPPORTED, b"")
+
+    publisher(broker.port)
+
+    broker.wait_for_connections(2)
+    assert broker.levels == [MQTT_5, MQTT_3_1_1]
+
+
+def test_a_broker_that_hangs_up_twice_is_asked_for_3_1_1(scripted: Make, publisher: Make) -> None:
+    broker = scripted(b"", b"", b"")
+
+    publisher(broker.port)
+
+    broker.wait_for_connections(3)
+    assert broker.levels == [MQTT_5, MQTT_5, MQTT_3_1_1]
+
+
+def test_a_broker_that_keeps_silent_is_asked_for_3_1_1(
+    scripted: Make, publisher: Make, told: Any
+) -> None:
+    broker = scripted(None, None)
+
+    publisher(broker.port, answer_timeout_s=0.1)
+
+    broker.wait_for_connections(2)
+    assert broker.levels == [MQTT_5, MQTT_3_1_1]
+    told.wait_for("does not answer as a broker would")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x20\x7f\x00",
+        b"\x20\x02\x00\x2a",
+        b"\x20\x03\x00\x00\xff",
+        b"\x40\x02\x00\x01",
+        b"\xff\xff\xff\xff\xff\xff",
+    ],
+)
+def test_nonsense_from_the_broker_is_no_reason_to_stop_trying(
+    nonsense: bytes, scripted: Make, publisher: Make
+) -> None:
+    broker = scripted(nonsense, nonsense, nonsense)
+
+    publisher(broker.port)
+
+    broker.wait_for_connections(2)
+
+
+def test_close_keeps_to_its_time_when_the_broker_never_answers(
+    scripted: Make, publisher: Make, a_result: Make
+) -> None:
+    broker = scripted(None)
+    sender = publisher(broker.port)
+    sender.publish(a_result(0))
+    broker.wait_for_connections(1)
+
+    began = time.monotonic()
+    assert sender.close(timeout_s=0.3) == 1
+
+    assert time.monotonic() - began < 3
+
+
+def test_close_keeps_to_its_time_while_tcp_connects(publisher: Make, a_result: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # takes the only place
+            sender = publisher(port)
+            sender.publish(a_result(0))
+
+            began = time.monotonic()
+            assert sender.close(timeout_s=0.3) == 1
+
+            assert time.monotonic() - began < 3
+
+
+AMQTT = """
+import asyncio, sys
+from amqtt.broker import Broker
+
+async def serve(port):
+    plugin = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    listener = {"type": "tcp", "bind": f"127.0.0.1:{port}"}
+    broker = Broker({"listeners": {"default": listener}, "plugins": plugin})
+    await broker.start()
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+asyncio.run(serve(int(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def amqtt_port() -> Iterator[int]:
+    """A real broker that speaks MQTT 3.1.1 only and leaves a CONNECT of MQTT 5 unanswered."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", AMQTT, str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield port
+        process.kill()
+
+
+@pytest.mark.parametrize("first", Version)
+def test_results_reach_a_broker_of_mqtt_3_1_1(
+    first: Version, amqtt_port: int, subscriber: Make, publisher: Make, told: Any, a_result: Make
+) -> None:
+    heard = subscriber(amqtt_port, "edged/#", MQTTProtocolVersion.MQTTv311)
+    sender = publisher(amqtt_port, answer_timeout_s=0.5, first_version=first)
+
+    for number in range(100):
+        sender.publish(a_result(number))
+
+    assert sender.wait_delivered(PATIENCE_S)
+    assert sender.close(timeout_s=5) == 0
+    messages = heard.wait_for(lambda all_: all_ and all_[-1].payload == b"offline")
+    results = [json.loads(each.payload) for each in messages if each.topic.endswith("/result")]
+    assert [each["sequence"] for each in results] == list(range(100))
+    assert told.lines == [f"Connected to the MQTT broker at 127.0.0.1:{amqtt_port} with MQTT 3.1.1"]
+
+
+# ---- TLS ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with two CAs, `ours` and `other`, and certificates of `ours`."""
+    directory = tmp_path_factory.mktemp("pki")
+
+    def openssl(name: str, *arguments: str) -> None:
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        files = ("-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}")
+        subprocess.run(
+            ["openssl", "req", "-x509", *key, *files, "-days", "2", *arguments],
+            check=True,
+            capture_output=True,
+            cwd=directory,
+        )
+
+    ours = ("-CA", "ours.crt", "-CAkey", "ours.key")
+    openssl("ours")
+    openssl("other")
+    openssl("broker", *ours, "-addext", "subjectAltName=IP:127.0.0.1")
+    openssl("elsewhere", *ours, "-addext", "subjectAltName=DNS:elsewhere.example")
+    openssl("client", *ours)
+    return directory
+
+
+def tls_lines(pki: Path, certificate: str = "broker") -> tuple[str, ...]:
+    return (
+        "allow_anonymous true",
+        f"cafile {pki}/ours.crt",
+        f"certfile {pki}/{certificate}.crt",
+        f"keyfile {pki}/{certificate}.key",
+    )
+
+
+def test_results_go_over_tls_to_a_broker_whose_ca_is_trusted(
+    mosquitto: Make, publisher: Make, told: Any, a_result: Make, pki: Path
+) -> None:
+    broker = mosquitto(*tls_lines(pki))
+    sender = publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
+
+    for number in range(200):
+        sender.publish(a_result(number))
+
+    assert sender.wait_delivered(PATIENCE_S)
+    assert len(broker.topics()) == 201
+
+
+def test_a_client_certificate_is_shown_to_a_broker_that_wants_one(
+    mosquitto: Make, publisher: Make, told: Any, pki: Path
+) -> None:
+    broker = mosquitto(*tls_lines(pki), "require_certificate true")
+    files = TlsFiles(pki / "ours.crt", pki / "client.crt", pki / "client.key")
+
+    publisher(broker.port, tls=files)
+
+    told.wait_for("Connected")
+
+
+def test_without_the_client_certificate_that_the_broker_wants_it_says_so(
+    mosquitto: Make, publisher: Make, told: Any, pki: Path
+) -> None:
+    broker = mosquitto(*tls_lines(pki), "require_certificate true")
+
+    publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
+
+    assert "client certificate" in told.wait_for("No connection")
+
+
+@pytest.mark.parametrize(
+    ("ca", "certificate", "reason"),
+    [
+        ("other", "broker", "its certificate is not trusted: self-signed certificate"),
+        (None, "broker", "its certificate is not trusted: self-signed certificate"),
+        ("ours", "elsewhere", "its certificate is not trusted: IP address mismatch"),
+    ],
+)
+def test_a_broker_that_cannot_be_trusted_is_told_and_gets_nothing(
+    ca: str | None,
+    certificate: str,
+    reason: str,
+    mosquitto: Make,
+    publisher: Make,
+    told: Any,
+    pki: Path,
+) -> None:
+    broker = mosquitto(*tls_lines(pki, certificate))
+
+    publisher(broker.port, tls=TlsFiles(ca and pki / f"{ca}.crt", None, None))
+
+    assert reason in told.wait_for("No connection")
+    assert broker.topics() == []
+
+
+def test_a_broker_without_tls_is_told(
+    mosquitto: Make, publisher: Make, told: Any, pki: Path
+) -> None:
+    broker = mosquitto()
+
+    publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
+
+    told.wait_for("No connection")
+
+
+@pytest.mark.parametrize(
+    ("ca", "cert", "key", "problem"),
+    [
+        ("absent.crt", None, None, "mqtt.tls.ca_file: .*absent.crt cannot be used: No such file"),
+        ("ours.key", None, None, "mqtt.tls.ca_file: .*ours.key cannot be used"),
+        ("ours.crt", "absent.crt", None, "mqtt.tls.cert_file: .*absent.crt cannot be used"),
+        ("ours.crt", "client.crt", "broker.key", "mqtt.tls.cert_file: .*client.crt cannot be used"),
+    ],
+)
+def test_tls_files_that_are_no_use_are_a_fault_of_the_config(
+    ca: str, cert: str | None, key: str | None, problem: str, publisher: Make, pki: Path
+) -> None:
+    files = TlsFiles(pki / ca, cert and pki / cert, key and pki / key)
+
+    with pytest.raises(ConfigError, match=problem):
+        publisher(1883, tls=files)
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(
+    publisher: Make, pki: Path
+) -> None:
+    subprocess.run(
+        [
+            "openssl",
+            "ec",
+            "-in",
+            "client.key",
+            "-aes128",
+            "-passout",
+            "pass:x",
+            "-out",
+            "locked.key",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=pki,
+    )
+    files = TlsFiles(pki / "ours.crt", pki / "client.crt", pki / "locked.key")
+
+    with pytest.raises(ConfigError, match="cert_file"):
+        publisher(1883, tls=files)
