@@ -370,6 +370,31 @@ def test_a_stall_is_told_once_and_a_frame_ends_it(slot: LatestSlot[Frame], state
     assert capture.stop(BOUND_S)
 
 
+def test_a_slow_taker_is_no_stall(states: States) -> None:
+    now_ns = 0
+    waiting = threading.Event()
+
+    class Watched(LatestSlot[Frame]):
+        def put_wait(self, item: Frame) -> None:
+            if item.number == 1:
+                waiting.set()
+            super().put_wait(item)
+
+    slot = Watched()
+    source = ScriptedSource([frame(0), frame(1)])
+    capture = Capture(
+        "front", source, slot, fps=None, realtime=False, on_state=states, now_ns=lambda: now_ns
+    )
+    capture.start(None)
+    assert waiting.wait(BOUND_S)
+
+    now_ns = 60_000 * MS
+    capture.check()
+
+    assert states.told == [RUNNING]
+    assert capture.stop(BOUND_S)
+
+
 def test_a_stall_does_not_hide_why_a_source_is_lost(
     slot: LatestSlot[Frame], states: States
 ) -> None:

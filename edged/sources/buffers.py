@@ -14,13 +14,13 @@ _KEPT_ONLY = 2  # references to an idle buffer: the pool's list, and getrefcount
 class FramePool:
     """Frame buffers of one shape, kept and given out again.
 
-    A fresh array for every frame leaves its cost to the allocator: where that takes 2.7 MB (1280x720)
-    from the kernel each time, all of its 677 pages fault again, which takes 2 to 3 ms a frame; where
-    it learns to keep such blocks (glibc does after a while) it costs nothing, but how much memory
-    is kept is out of our hands. And a buffer that its users must hand back is handed back too
-    early, twice, or never. So the pool asks the interpreter: a buffer to which only the pool refers
-    is free. A ``Frame`` in a slot or under inference refers to its buffer, and so does every NumPy
-    view of it.
+    A fresh array for every frame leaves its cost to the allocator. Where that takes 2.7 MB
+    (1280x720) from the kernel each time, all 677 pages fault again: 2 to 3 ms a frame, measured on
+    x86_64. Where it learns to keep such blocks (glibc does after a while) that is saved, but how
+    much memory it keeps is out of our hands. And a buffer that its users must hand back is handed
+    back too early, twice, or never. So the pool asks the interpreter: a buffer to which only the
+    pool refers is free. A ``Frame`` in a slot or under inference refers to its buffer, and so does
+    every NumPy view of it.
 
     In a steady state three buffers serve: one is being filled, one waits in the slot, one is under
     inference. Whoever holds more frames than that makes the pool grow to as many as are held.
