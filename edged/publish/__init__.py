@@ -7,6 +7,7 @@ outbox      what waits for the broker, and what it has not acknowledged
 publisher   the thread that carries records from the outbox to the broker
 attempts    when to try again, and in which version of MQTT
 mqtt        one connection to the broker; tls, its trust and certificate
+losses      why there is no connection, in words
 wake        waking the publisher's thread
 """
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .mqtt import BrokerLost, HungUp, NoAnswer, ProtocolRefused, Version
+from .losses import BrokerLost, HungUp, NoAnswer, ProtocolRefused
+from .mqtt import Version
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0

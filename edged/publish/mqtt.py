@@ -19,23 +19,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ..errors import EdgedError
-from . import Message
+from . import Message, losses
+from .losses import BrokerLost, HungUp
 from .tls import TlsFiles
 
 CONNECT_TIMEOUT_S = 5.0
 WINDOW = 50  # messages under way at once, unless the broker wants fewer
-
-_UNSUPPORTED_PROTOCOL = 132  # reason codes of MQTT 5, to which paho maps those of 3.1.1
-_KEEP_ALIVE_TIMEOUT = 141
-_REFUSALS = {
-    133: "the broker refused the client id",
-    134: "the broker refused the user name or the password (check username and password_file)",
-    135: "the broker refused the login: not authorised (check username and password_file)",
-    136: "the broker says that it is not available",
-    138: "the broker has banned this client",
-    142: "another client with the same device id took the connection over",
-}
 
 
 class Version(enum.Enum):
@@ -74,22 +63,6 @@ class MqttSettings:
         return f"the MQTT broker at {self.host}:{self.port}"
 
 
-class BrokerLost(EdgedError):
-    """There is no connection (any more); the message is the reason. Trying again may help."""
-
-
-class ProtocolRefused(BrokerLost):
-    """The broker does not speak this version of MQTT."""
-
-
-class HungUp(BrokerLost):
-    """The broker ended the connection without an answer to CONNECT, as some do at MQTT 5."""
-
-
-class NoAnswer(BrokerLost):
-    """The broker does not answer to CONNECT: some take that of MQTT 5 for an unfinished 3.1.1."""
-
-
 class Connection:
     """A connection. ``acknowledged`` is called from ``send`` and ``step`` with a message's number
     and, where the broker refused it, the reason.
@@ -108,7 +81,7 @@ class Connection:
         self._acknowledged = acknowledged
         self._numbers: dict[int, int] = {}  # by packet identifier
         self._window = WINDOW
-        self._hint = "" if tls is None else " (it may want another client certificate)"
+        self._hint = "does that port want TLS?" if tls is None else "it may want a certificate"
         self._failure: BrokerLost | None = None
         client = Client(
             CallbackAPIVersion.VERSION2, settings.client_id, protocol=_PROTOCOLS[version]
@@ -134,8 +107,8 @@ class Connection:
         settings = self._settings
         try:
             self._client.connect(settings.host, settings.port, settings.keepalive_s)
-        except (OSError, ValueError) as error:  # ValueError: a name that no host can have
-            raise BrokerLost(_told(error)) from error
+        except (OSError, ValueError) as error:
+            raise losses.unreached(error) from error
 
     @property
     def has_room(self) -> bool:
@@ -202,10 +175,8 @@ class Connection:
         if not reason.is_failure:
             self.established = True
             self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
-        elif reason.value == _UNSUPPORTED_PROTOCOL:
-            self._failure = ProtocolRefused("the broker refused this version of MQTT")
         else:
-            self._failure = BrokerLost(_refusal(reason))
+            self._failure = losses.refused(reason)
 
     def _on_disconnect(
         self,
@@ -218,14 +189,11 @@ class Connection:
         if self._failure is not None:
             return
         if flags.is_disconnect_packet_from_server:
-            self._failure = BrokerLost(_refusal(reason))
+            self._failure = losses.refused(reason)
         elif self.established:
-            silent = reason.value == _KEEP_ALIVE_TIMEOUT
-            self._failure = BrokerLost(
-                "the broker stopped answering" if silent else "the connection broke"
-            )
+            self._failure = losses.broken(reason)
         else:
-            self._failure = HungUp(f"the broker hung up without an answer{self._hint}")
+            self._failure = HungUp(f"the broker hung up without an answer ({self._hint})")
 
     def _on_publish(
         self, _: Client, __: object, packet: int, reason: ReasonCode, ___: Properties | None
@@ -239,25 +207,3 @@ def _send_at_once(_: Client, __: object, sock: object) -> None:
     """Nagle's algorithm would hold a small message back until the one before is acknowledged."""
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _refusal(reason: ReasonCode) -> str:
-    return _REFUSALS.get(reason.value, f"the broker ended the connection: {reason}")
-
-
-def _told(error: OSError | ValueError) -> str:
-    match error:
-        case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {error.verify_message}"
-        case ssl.SSLError():
-            return f"TLS failed: {error.reason or error}"
-        case ConnectionRefusedError():
-            return "the connection was refused (does a broker listen on that port?)"
-        case socket.gaierror():
-            return f"the host's name cannot be resolved: {error.strerror}"
-        case TimeoutError():
-            return "no answer in time"
-        case OSError(strerror=str(text)):
-            return text[:1].lower() + text[1:]
-        case _:
-            return str(error)

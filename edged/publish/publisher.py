@@ -12,8 +12,9 @@ from ..errors import MessageRefused
 from ..records import Record, SpoolMetrics
 from . import Context
 from .attempts import Attempts
+from .losses import BrokerLost, NoAnswer
 from .messages import OFFLINE, ONLINE, encode, status, topic_of
-from .mqtt import BrokerLost, Connection, MqttSettings, NoAnswer, Version
+from .mqtt import Connection, MqttSettings, Version
 from .outbox import Outbox, Parcel
 from .tls import tls_context
 from .wake import Wake

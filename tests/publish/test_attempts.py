@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from edged.publish.attempts import FIRST_PAUSE_S, LONGEST_PAUSE_S, Attempts
-from edged.publish.mqtt import BrokerLost, HungUp, NoAnswer, ProtocolRefused, Version
+from edged.publish.losses import BrokerLost, HungUp, NoAnswer, ProtocolRefused
+from edged.publish.mqtt import Version
 
 REFUSED = BrokerLost("the connection was refused")
 

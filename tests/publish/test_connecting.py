@@ -380,7 +380,7 @@ def test_without_the_client_certificate_that_the_broker_wants_it_says_so(
 
     publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
 
-    assert "client certificate" in told.wait_for("No connection")
+    assert "may want a certificate" in told.wait_for("No connection")
 
 
 @pytest.mark.parametrize(
@@ -415,7 +415,23 @@ def test_a_broker_without_tls_is_told(
 
     publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
 
-    told.wait_for("No connection")
+    assert "speak TLS on that port?" in told.wait_for("No connection")
+
+
+def test_a_broker_with_tls_hangs_up_at_a_client_without(
+    mosquitto: Make, publisher: Make, told: Any, pki: Path
+) -> None:
+    broker = mosquitto(*tls_lines(pki))
+
+    publisher(broker.port)
+
+    assert "want TLS?" in told.wait_for("No connection")
+
+
+def test_a_name_that_no_host_has_is_told(publisher: Make, told: Any) -> None:
+    publisher(1883, host="no such host")
+
+    told.wait_for("the host's name cannot be resolved")
 
 
 @pytest.mark.parametrize(

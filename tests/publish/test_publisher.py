@@ -210,6 +210,22 @@ input()
     heard.wait_for(lambda all_: [each.payload for each in all_] == [b"online", b"offline"])
 
 
+def test_a_broker_that_stops_answering_is_left_and_what_it_did_not_acknowledge_kept(
+    mosquitto: Make, publisher: Make, told: Any, a_result: Make
+) -> None:
+    broker = mosquitto()
+    sender = publisher(broker.port, keepalive_s=1)
+    told.wait_for("Connected")
+    broker.freeze()
+    sender.publish(a_result(0))
+
+    told.wait_for("stopped answering")
+    assert sender.metrics() == SpoolMetrics(depth=1, dropped=0)
+    broker.thaw()
+
+    assert sender.wait_delivered(PATIENCE_S)
+
+
 def test_a_broker_that_acknowledges_nothing_gets_no_more_than_a_window(
     mosquitto: Make, publisher: Make, told: Any, a_result: Make
 ) -> None:
