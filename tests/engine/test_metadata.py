@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,8 @@ def test_a_classifiers_metadata_is_read_whole(writing: Any) -> None:
     assert scores.labels == (LabelReference("fruit.txt", "axis", None),)
 
 
-def test_a_detectors_metadata_tells_boxes_groups_and_ranges(writing: Any) -> None:
+def detector_metadata(writing: Any) -> bytes:
+    """Everything that a detector's metadata may hold."""
     write = writing.FlatWriter()
     box = write.table(3, (0, write.integers(1, 0, 3, 2)), (1, write.byte(1)))
     content = write.table(3, (0, write.byte(3)), (1, write.ref(box)))
@@ -61,8 +63,12 @@ def test_a_detectors_metadata_tells_boxes_groups_and_ranges(writing: Any) -> Non
     group = write.table(2, (0, write.text("result")), (1, write.texts("location", "category")))
     graph = write.table(10, (3, write.tables(location, category)), (8, write.tables(group)))
     root = write.table(8, (3, write.tables(graph)), (4, write.text("me")), (5, write.text("MIT")))
-    metadata = read_metadata(write.finish(root, b"M001"))
+    data: bytes = write.finish(root, b"M001")
+    return data
 
+
+def test_a_detectors_metadata_tells_boxes_groups_and_ranges(writing: Any) -> None:
+    metadata = read_metadata(detector_metadata(writing))
     assert (metadata.author, metadata.license, metadata.inputs) == ("me", "MIT", ())
     boxes, classes = metadata.outputs
     assert boxes.boxes == BoxFormat((1, 0, 3, 2), "boundaries", "ratio")
@@ -106,9 +112,10 @@ def test_a_model_with_damaged_metadata_is_read_with_a_note() -> None:
 
 
 def test_damage_anywhere_in_the_metadata_is_damage_or_nothing(writing: Any) -> None:
-    data = writing.image_metadata("fruit", [1, 2, 3], [4, 5, 6], "fruit.txt")
-    refused = sum(not is_read(read_metadata, flipped(data, seed)) for seed in range(500))
-    assert 0 < refused < 500
+    image = writing.image_metadata("fruit", [1, 2, 3], [4, 5, 6], "fruit.txt")
+    for data in (image, detector_metadata(writing)):
+        refused = sum(not is_read(read_metadata, flipped(data, seed)) for seed in range(1000))
+        assert 0 < refused < 1000
 
 
 @given(st.binary(max_size=300))
@@ -156,7 +163,11 @@ def test_files_that_the_metadata_does_not_name_are_left_alone(writing: Any) -> N
 
 def test_an_archive_that_swells_is_left_out_at_the_bound() -> None:
     data = with_files(("bomb.txt", bytes(50_000_000)), ("fine.txt", bytes(1_000_000)))
+    tracemalloc.start()
     assert [file.name for file in read_label_files(data, None)] == ["fine.txt"]
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 10_000_000
 
 
 def test_an_archive_of_too_many_files_is_left_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import struct
 import time
 import zipfile
 from collections.abc import Iterator
@@ -23,7 +24,9 @@ from edged.errors import ModelError
 from edged.records import Quantization
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
+SCRIPTS = MODELS.parent.parent / "scripts"
 DAMAGED_COPIES = 300
+STRING = 5  # enum TensorType
 LONGEST_READ_S = 1.0  # of processor time; a read of a sound model takes 20 ms
 
 
@@ -84,6 +87,27 @@ def test_a_dynamic_batch_shows_in_the_signature_of_the_shape() -> None:
     assert (image.shape, image.shape_signature) == ((1, 32, 32, 3), (-1, 32, 32, 3))
     (image,) = small("classifier_float32").inputs
     assert image.shape_signature == image.shape
+
+
+def test_tensors_know_what_the_main_graphs_signature_calls_them() -> None:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    signatures = []
+    for graph, name in ((1, "of another graph"), (0, "scores")):
+        entry, signature = schema.TensorMapT(), schema.SignatureDefT()
+        entry.name, entry.tensorIndex = name, 0
+        signature.outputs, signature.subgraphIndex = [entry], graph
+        signatures.append(signature)
+    assert read_model_file(model_of(signatureDefs=signatures)).outputs[0].signature_name == "scores"
+    assert small("classifier_uint8").outputs[0].signature_name is None
+
+
+def test_a_graph_that_goes_in_circles_has_no_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    model = pytest.importorskip("tflite_builder").ModelBuilder("a circle")
+    one, other = model.tensor("one", (1,)), model.tensor("other", (1,))
+    model.operator("RESHAPE", [one], [other])
+    model.operator("RESHAPE", [other], [one])
+    assert read_model_file(model.build([one], [other])).outputs[0].produced_by is None
 
 
 def test_labels_are_found_by_the_output_they_belong_to() -> None:
@@ -190,19 +214,21 @@ def test_a_file_that_is_no_model_is_called_what_it_is(data: bytes, reason: str) 
     assert refusal(data) == reason
 
 
-def model_of(
-    version: int = 3, graphs: int = 1, inputs: int = 1, outputs: int = 1, dtype: str = "UINT8"
-) -> bytes:
-    """A model of one tensor, which is its input and its output."""
+def model_of(graphs: int = 1, **changes: Any) -> bytes:
+    """A model of one tensor, which is its input and its output, but for ``changes``.
+
+    ``inputs`` and ``outputs`` are of its graphs, ``type`` of the tensor, the rest of the model.
+    """
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
-    model, tensor = schema.ModelT(), schema.TensorT()
-    model.version, tensor.shape, tensor.name = version, [1], "x"
-    tensor.type = getattr(schema.TensorType, dtype)
-    model.subgraphs, model.buffers = [], [schema.BufferT()]
-    for _ in range(graphs):
-        graph = schema.SubGraphT()
-        graph.tensors, graph.inputs, graph.outputs = [tensor], [0] * inputs, [0] * outputs
-        model.subgraphs.append(graph)
+    tensor = schema.TensorT()
+    tensor.shape, tensor.name, tensor.type = [1], "x", changes.pop("type", 0)
+    graph = schema.SubGraphT()
+    graph.tensors = [tensor]
+    graph.inputs, graph.outputs = changes.pop("inputs", [0]), changes.pop("outputs", [0])
+    model = schema.ModelT()
+    model.version, model.subgraphs, model.buffers = 3, [graph] * graphs, [schema.BufferT()]
+    for name, value in changes.items():
+        setattr(model, name, value)
     builder = flatbuffers.Builder(0)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -211,8 +237,8 @@ def model_of(
 def test_a_model_with_nothing_to_run_is_refused() -> None:
     assert read_model_file(model_of()).inputs[0].name == "x"
     assert refusal(model_of(graphs=0)) == "it has no graph, so there is nothing to run"
-    assert refusal(model_of(inputs=0)) == "it has no inputs"
-    assert refusal(model_of(outputs=0)) == "it has no outputs"
+    assert refusal(model_of(inputs=[])) == "it has no inputs"
+    assert refusal(model_of(outputs=[])) == "it has no outputs"
 
 
 def test_another_version_of_the_format_is_refused() -> None:
@@ -224,6 +250,36 @@ def test_a_file_cut_anywhere_before_its_end_is_refused() -> None:
     data = (MODELS / "detector_tf1.tflite").read_bytes()
     for size in range(8, len(data) - 8):
         assert refusal(data[:size]).startswith("truncated: "), size
+
+
+def test_weights_that_are_cut_off_are_told_as_truncated() -> None:
+    data = (MODELS / "classifier_uint8.tflite").read_bytes()
+    axes = b"\1\0\0\0\2\0\0\0"
+    assert data.count(b"\x08\0\0\0" + axes) == 1
+    longer = data.replace(b"\x08\0\0\0" + axes, b"\0\0\1\0" + axes)
+    end = data.index(axes) + 65_536
+    assert (
+        refusal(longer) == f"truncated: {len(data):,} bytes, but its tables reach to byte {end:,}"
+    )
+
+
+def test_weights_behind_the_tables_that_are_cut_off_are_told_as_truncated() -> None:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    behind = schema.BufferT()
+    behind.offset, behind.size = 4000, 96
+    data = model_of(buffers=[behind])
+    assert refusal(data).endswith("but its tables reach to byte 4,096")
+    assert read_model_file(data.ljust(4096, b"\0")).outputs[0].name == "x"
+
+
+def test_a_table_whose_layout_is_cut_within_a_number_is_told_as_truncated() -> None:
+    data = struct.pack("<I4siHHB", 8, b"TFL3", -4, 5, 4, 0)
+    assert refusal(data) == "truncated: 17 bytes, but its tables reach to byte 18"
+
+
+def test_tensors_and_operators_that_are_not_there_are_told() -> None:
+    assert refusal(model_of(outputs=[7])) == "damaged: one of its outputs is tensor 7 of 1"
+    assert refusal(model_of(inputs=[-1])) == "damaged: one of its inputs is tensor -1 of 1"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +325,7 @@ def test_the_runtimes_own_custom_operators_are_no_reason_to_refuse() -> None:
 
 
 def test_an_input_of_strings_is_refused() -> None:
-    reason = unusable_reason(read_model_file(model_of(dtype="STRING")), None)
+    reason = unusable_reason(read_model_file(model_of(type=STRING)), None)
     assert reason == 'its input "x" takes string values, not numbers'
     assert unusable_reason(read_model_file(model_of()), None) is None
 
