@@ -195,9 +195,10 @@ class Scene:
         self._mask.fill(0)
         for ident, points in enumerate(on_mask, start=1):
             cv2.fillPoly(self._mask, [points], (ident,), shift=_SUBPIXEL_BITS)
+        # A polygon that the edge clips is filled by a pixel more here and there: hence min().
         seen = np.bincount(self._mask.reshape(-1), minlength=len(outlines) + 1)[1:]
         return [
-            Truth(shape.label, _box(outline), int(pixels) / self._whole_area(points))
+            Truth(shape.label, _box(outline), min(1.0, int(pixels) / self._whole_area(points)))
             for shape, outline, pixels, points in zip(
                 shot.shapes, outlines, seen, on_mask, strict=True
             )
