@@ -81,6 +81,7 @@ def test_a_class_outside_the_labels_goes_by_its_number(class_id: int) -> None:
 def test_a_placeholder_or_an_empty_line_is_never_published() -> None:
     labels = find_labels(["a", "???", "", "b"], None, None, None, None)
     assert [labels.name(n) for n in range(4)] == ["a", "1", "2", "b"]
+    assert labels.known == ("a", "b")
 
 
 @given(st.integers(), st.lists(st.text(max_size=5), max_size=5), st.integers(-9, 9))
