@@ -41,7 +41,9 @@ def make_source(source: configuration.SourceTable) -> Source:
         case configuration.Synthetic():
             from .sources.synthetic import SyntheticSource
 
-            return SyntheticSource(size=Size(*source.size), seed=source.seed)
+            return SyntheticSource(
+                size=Size(*source.size), seed=source.seed, fps=source.fps or None
+            )
 
 
 def make_plan(pipeline: configuration.Pipeline) -> Plan:

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from . import __version__
 from .errors import EXIT_FAILED, ConfigError, EdgedError
@@ -125,11 +126,16 @@ def _log(options: argparse.Namespace, quiet: bool = False) -> None:
     log_to_stderr(logging.DEBUG if options.debug else logging.WARNING if quiet else logging.INFO)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> NoReturn:
     from .daemon import run_daemon
 
     _log(options)
     run_daemon(_config_path(options), os.environ, is_root=os.geteuid() == 0)
+    # All is delivered and told. What may still run is a thread that is stuck in a driver or an
+    # inference, and an orderly end of the interpreter could wait for it for ever.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _demo(options: argparse.Namespace) -> None:

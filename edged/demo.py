@@ -177,7 +177,7 @@ def run_demo(seconds: float, tell: Callable[[str], None]) -> None:
             return make_source(source)
         from .sources.synthetic import SyntheticSource
 
-        return SyntheticSource(seed=source.seed, on_frame=truths.add)
+        return SyntheticSource(seed=source.seed, fps=source.fps or None, on_frame=truths.add)
 
     broker = EmbeddedBroker()
     broker.start()

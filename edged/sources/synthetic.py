@@ -13,6 +13,9 @@ from .scene import Scene, Truth
 class SyntheticSource:
     """A source (see ``sources.Source``) that never ends and never fails.
 
+    It draws ``fps`` frames a second, as a camera would give them (at least one, so that it can be
+    stopped; None: as fast as it can): what is not wanted need not be drawn.
+
     ``on_frame`` is called from the capture thread with each frame and what it shows, before
     anyone else sees the frame; it must not block, and must not keep the frame, whose buffer is
     used again once nobody refers to it.
@@ -25,6 +28,7 @@ class SyntheticSource:
         *,
         size: Size = Size(640, 480),  # noqa: B008  (frozen)
         seed: int = 0,
+        fps: float | None = None,
         on_frame: Callable[[Frame, list[Truth]], None] | None = None,
     ) -> None:
         self._size = size
@@ -33,6 +37,8 @@ class SyntheticSource:
         self._pool = FramePool((size.height, size.width, 3))
         self._scene: Scene | None = None
         self._number = 0
+        self._interval_ns = round(1e9 / max(fps, 1.0)) if fps else 0
+        self._next_ns = 0
 
     def open(self, want: Size | None) -> None:
         """Prepare the scene. ``want`` is ignored: a scene costs the more the larger it is drawn."""
@@ -43,6 +49,7 @@ class SyntheticSource:
         """The next frame, numbered on from 0 for as long as this object lives."""
         if self._scene is None:
             raise RuntimeError("read() before open()")
+        self._wait_until_due()
         pixels = self._pool.acquire()
         truths = self._scene.render(self._number, pixels)
         now_ns = time.monotonic_ns()
@@ -51,6 +58,13 @@ class SyntheticSource:
         if self._on_frame is not None:
             self._on_frame(frame, truths)
         return frame
+
+    def _wait_until_due(self) -> None:
+        now_ns = time.monotonic_ns()
+        if now_ns < self._next_ns:
+            time.sleep((self._next_ns - now_ns) / 1e9)
+        # A camera does not catch up on what it missed.
+        self._next_ns = max(self._next_ns, now_ns) + self._interval_ns
 
     def close(self) -> None:
         self._scene = None
