@@ -67,8 +67,11 @@ def load_model(name: str, store: ModelStore, options: LoadOptions) -> Model:
 
 
 def unknown_labels(allowed: Sequence[str] | None, known: Sequence[str]) -> str | None:
-    """A sentence about labels of an allow-list that the model does not have; None if it has all."""
-    missing = [label for label in allowed or () if label not in known]
+    """A sentence about labels of an allow-list that the model does not have; None if it has all.
+
+    A number is one that it may have: a class without a label goes by it.
+    """
+    missing = [label for label in allowed or () if label not in known and not label.isdecimal()]
     if not missing:
         return None
     parts = []

@@ -1,0 +1,312 @@
+"""A model by name, tried apart, understood, loaded, and what it then finds in plain pictures.
+
+The numbers are those of ``tests/models/README.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from household import BLUE, GREEN, RED, House
+
+from edged.engine.geometry import Fit
+from edged.engine.runtime import Delegate
+from edged.errors import ConfigError, ModelError
+from edged.filter import Filter
+from edged.loading import LoadOptions, load_model, unknown_labels
+from edged.model import Model
+from edged.records import (
+    ClassScore,
+    Detection,
+    Findings,
+    Frame,
+    PixelOrder,
+    ScoredBoxes,
+    ScoredClasses,
+)
+from edged.store.models import ModelStore
+
+Colour = tuple[int, int, int]
+Load = Callable[..., Model]
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+@pytest.fixture
+def load(house: House) -> Load:
+    """``load("classifier_uint8", sidecar="", fit=Fit.STRETCH)``, by the daemon's own way."""
+
+    def loaded(
+        name: str,
+        sidecar: str = "",
+        fit: Fit = Fit.STRETCH,
+        delegate: Delegate | None = None,
+    ) -> Model:
+        if not (house.models / f"{name}.tflite").exists():
+            house.model(name)
+        (house.models / f"{name}.toml").write_text(sidecar)
+        store = ModelStore(house.models, house.directory / "state")
+        store.open()
+        return load_model(name, store, LoadOptions(threads=1, delegate=delegate, fit=fit))
+
+    return loaded
+
+
+def plain(colour: Colour, height: int = 48, width: int = 64) -> Frame:
+    """A frame of one colour (red, green, blue), as most sources give it: BGR."""
+    pixels = np.full((height, width, 3), colour[::-1], np.uint8)
+    return Frame(0, 0, 0, pixels, PixelOrder.BGR)
+
+
+def scores(model: Model, colour: Colour) -> list[float]:
+    decoded = model.infer(plain(colour)).decoded
+    assert isinstance(decoded, ScoredClasses)
+    return [round(score, 3) for score in decoded.scores.tolist()]
+
+
+def findings(model: Model, frame: Frame, threshold: float = 0.5) -> Findings:
+    inference = model.infer(frame)
+    name_of = model.reading.labels.name
+    keep = Filter(name_of, threshold=threshold, allowed=None, max_results=25)
+    return keep.apply(inference.decoded, inference.placement)
+
+
+def best(model: Model, colour: Colour) -> str:
+    found = findings(model, plain(colour), threshold=0)[0]
+    assert isinstance(found, ClassScore)
+    return found.label
+
+
+# ---- classifiers ---------------------------------------------------------------------------------
+
+CLASSIFIERS = {
+    "classifier_uint8": (RED, [0.91, 0.04, 0.04]),
+    "classifier_int8": (BLUE, [0.04, 0.04, 0.91]),
+    "classifier_float32": (GREEN, [0.0024, 0.995, 0.0024]),
+    "classifier_float32_logits": (RED, [0.995, 0.0024, 0.0024]),
+    "classifier_float32_sigmoid": (RED, [0.88, 0.12, 0.12]),
+    "classifier_uint8_background": (GREEN, [0.25, 0.04, 0.68, 0.04]),
+    "classifier_uint8_grey": (WHITE, [0.12, 0.88]),
+    "classifier_int8_odd_scale": (BLUE, [0.045, 0.045, 0.91]),
+    "classifier_float32_metadata": (RED, [0.97, 0.015, 0.014]),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_classifier_gives_the_scores_that_its_formula_says(load: Load, name: str) -> None:
+    colour, expected = CLASSIFIERS[name]
+    assert scores(load(name), colour) == pytest.approx(expected, abs=0.011)
+
+
+def test_embedded_labels_name_the_classes_and_the_background_stands_before_them(
+    load: Load,
+) -> None:
+    model = load("classifier_uint8_background")
+    assert [best(model, colour) for colour in (RED, GREEN, WHITE)] == ["red", "green", "background"]
+    assert model.spec.labels == ("background", "red", "green", "blue")
+
+
+def test_the_spec_tells_name_version_and_task(load: Load, house: House) -> None:
+    spec = load("classifier_uint8").spec
+    assert (spec.name, spec.task) == ("classifier_uint8", "classification")
+    assert spec.size_bytes == (house.models / "classifier_uint8.tflite").stat().st_size
+    assert len(spec.sha256) == 64
+    assert spec.version == spec.sha256[:12]
+
+
+def test_a_stateful_model_remembers_between_frames_and_begins_anew_when_loaded(
+    load: Load,
+) -> None:
+    for _ in range(2):
+        model = load("stateful")
+        reds = [scores(model, RED)[0] for _ in range(3)]
+        assert reds == pytest.approx([0.69, 0.82, 0.87], abs=0.011)
+
+
+def test_numbers_that_are_not_finite_are_a_fault_of_that_frame_alone(load: Load) -> None:
+    model = load("classifier_float32_nan_when_bright")
+    with pytest.raises(ModelError, match="its scores are not finite numbers"):
+        model.infer(plain(WHITE))
+    assert scores(model, BLACK) == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+# ---- detectors -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["detector_tf1", "detector_tf2"])
+def test_a_detector_gives_one_box_a_colour_in_whatever_order_its_outputs_come(
+    load: Load, name: str
+) -> None:
+    model = load(name)
+    (found,) = findings(model, plain(RED))
+    assert isinstance(found, Detection)
+    assert (found.label, round(found.score, 2)) == ("0", 0.98)
+    assert found.box == pytest.approx((0.1, 0.1, 0.4, 0.5), abs=1e-5)
+    assert sorted(one.label for one in findings(model, plain(WHITE))) == ["0", "1", "2"]
+    assert findings(model, plain(BLACK)) == ()
+
+
+def test_what_lies_behind_the_count_is_never_seen(load: Load) -> None:
+    model = load("detector_tf1")
+    assert len(findings(model, plain(WHITE), threshold=0)) == 3
+    decoded = model.infer(plain(BLACK)).decoded
+    assert isinstance(decoded, ScoredBoxes)
+    assert decoded.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("fit", "height", "width", "box"),
+    [
+        # Input y 0.1 to 0.5, x 0.1 to 0.4 of 32 x 32. Wide frame: rows 8 to 23 hold it.
+        (Fit.LETTERBOX, 64, 128, (0.1, 0.0, 0.4, 0.5)),
+        # Tall frame: columns 8 to 23 hold it, x 0.1 to 0.4 is -0.3 to 0.3 of the frame.
+        (Fit.LETTERBOX, 128, 64, (0.0, 0.1, 0.3, 0.5)),
+        # The middle half of a wide frame is seen, from x 0.25 on.
+        (Fit.CROP, 64, 128, (0.3, 0.1, 0.45, 0.5)),
+        (Fit.CROP, 128, 64, (0.1, 0.3, 0.4, 0.5)),
+        (Fit.STRETCH, 64, 128, (0.1, 0.1, 0.4, 0.5)),
+    ],
+)
+def test_boxes_come_back_to_the_frame_whatever_the_fit(
+    load: Load, fit: Fit, height: int, width: int, box: tuple[float, ...]
+) -> None:
+    (found,) = findings(load("detector_tf1", fit=fit), plain(RED, height, width), threshold=0.4)
+    assert isinstance(found, Detection)
+    assert found.box == pytest.approx(box, abs=0.01)
+
+
+def test_a_model_serves_frames_whose_size_changes(load: Load) -> None:
+    model = load("classifier_uint8_background", fit=Fit.LETTERBOX)
+    first = findings(model, plain(RED, 64, 64))
+    findings(model, plain(WHITE, 32, 512))
+    assert findings(model, plain(RED, 64, 64)) == first
+
+
+# ---- sidecars ------------------------------------------------------------------------------------
+
+
+def test_a_sidecar_overrules_what_would_be_assumed(load: Load) -> None:
+    model = load(
+        "classifier_float32",
+        'labels = ["r", "g", "b"]\n[input]\nmean = 0\nstd = 255\ncolour = "bgr"',
+    )
+    # The mean is 0..1 now, and the model's first channel is blue: softmax(2 C @ (0, 0, 1)).
+    assert best(model, RED) == "b"
+    assert scores(model, RED) == pytest.approx([0.045, 0.045, 0.91], abs=0.01)
+
+
+def test_a_sidecar_tells_the_activation(load: Load) -> None:
+    model = load("classifier_float32_logits", '[outputs]\nactivation = "sigmoid"')
+    assert scores(model, RED) == pytest.approx([0.982, 0.119, 0.119], abs=0.01)
+
+
+@pytest.mark.parametrize("roles", ["1 3 0 2", '"b" "d" "a" "c"'])
+def test_outputs_that_nothing_names_are_served_when_the_sidecar_tells_their_roles(
+    load: Load, roles: str
+) -> None:
+    boxes, classes, scores_, count = roles.split()
+    model = load(
+        "four_nameless_outputs",
+        f"[outputs]\nboxes = {boxes}\nclasses = {classes}\nscores = {scores_}\ncount = {count}",
+    )
+    assert model.spec.task == "detection"
+    # The count is the sum of the colours: white is 3, black -3.
+    assert len(findings(model, plain(WHITE), threshold=0)) <= 3
+    decoded = model.infer(plain(WHITE)).decoded
+    assert isinstance(decoded, ScoredBoxes)
+    assert decoded.scores.tolist() == pytest.approx([0.3] * 3, abs=1e-3)
+    assert findings(model, plain(BLACK), threshold=0) == ()
+
+
+def test_a_sidecar_with_a_mistake_is_told_with_its_place(load: Load, house: House) -> None:
+    with pytest.raises(ConfigError) as told:
+        load("classifier_uint8", "label_ofset = 1")
+    path = house.models / "classifier_uint8.toml"
+    assert told.value.problems == (
+        f'{path}: label_ofset: unknown key; did you mean "label_offset"?',
+    )
+
+
+def test_a_mean_for_three_channels_does_not_do_for_one(load: Load) -> None:
+    sidecar = "[input]\nmean = [1, 2, 3]\nstd = [255, 255, 255]"
+    with pytest.raises(ModelError, match="normalisation is for 3 channels, its input has 1"):
+        load("classifier_uint8_grey", sidecar)
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+REFUSED = {
+    "two_inputs": 'it has 2 inputs ("image" 1x32x32x3 float32, "other" 1x7 float32). A pipeline '
+    "feeds one picture; other inputs must each be alike to just one output, which is then fed back",
+    "classifier_float32_dynamic_batch": 'its input "image" has a dynamic batch (?x32x32x3). '
+    "Export it with a fixed shape and a batch of 1",
+    "segmentation": "its outputs fit no task of this version (classification, detection): "
+    '"classes" 1x16x16 int64',
+    "pose": "its outputs fit no task of this version (classification, detection): "
+    '"keypoints" 1x1x17x3 float32',
+    "four_nameless_outputs": "its outputs fit no task of this version without being told which is "
+    'which ("a" 1x10 float32, "b" 1x10x4 float32, "c" 1 float32, "d" 1x10 float32). If it is a '
+    "detector, add to its .toml file: [outputs] with boxes, classes, scores and count, each the "
+    "output's number",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_model_of_a_kind_that_cannot_serve_is_refused_with_the_reason(
+    load: Load, name: str
+) -> None:
+    with pytest.raises(ModelError) as told:
+        load(name)
+    assert str(told.value) == REFUSED[name]
+
+
+def test_a_model_that_is_not_there_is_told_with_the_nearest_name(load: Load, house: House) -> None:
+    house.model("classifier_uint8")
+    store = ModelStore(house.models, house.directory / "state")
+    with pytest.raises(ModelError) as told:
+        load_model("classifier_unit8", store, LoadOptions(1, None, Fit.STRETCH))
+    path = house.models / "classifier_unit8.tflite"
+    assert str(told.value) == f'there is no file {path}; did you mean "classifier_uint8"?'
+
+
+def test_a_delegate_that_cannot_be_loaded_refuses_the_model_and_is_named(load: Load) -> None:
+    with pytest.raises(ModelError, match=r'The delegate "/nowhere/libx\.so" cannot be loaded'):
+        load("classifier_uint8", delegate=Delegate("/nowhere/libx.so"))
+
+
+# ---- labels of an allow-list ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("allowed", "told"),
+    [
+        (None, None),
+        (("cat",), None),
+        (
+            ("cta",),
+            'the model has no label "cta" (did you mean "cat"?): nothing is published for it',
+        ),
+        (("zebra",), 'the model has no label "zebra": nothing is published for it'),
+        (
+            ("cat", "Dog", "zebra"),
+            'the model has no labels "Dog" (did you mean "dog"?), "zebra": '
+            "nothing is published for it",
+        ),
+    ],
+)
+def test_labels_that_the_model_does_not_have_are_told_with_the_nearest(
+    allowed: tuple[str, ...] | None, told: str | None
+) -> None:
+    assert unknown_labels(allowed, ("cat", "dog")) == told
+
+
+def test_a_number_stands_for_a_class_without_a_label() -> None:
+    assert unknown_labels(("0", "17"), ()) is None
+    assert unknown_labels(("cat", "3"), ("cat", "dog")) is None
