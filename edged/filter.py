@@ -6,12 +6,16 @@ applied here, on the device, before anything can be published or kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from .engine.geometry import Placement
-from .records import ClassScore, Decoded, Detection, Findings, FloatArray, ScoredBoxes
+from .records import ClassScore, Decoded, Detection, Findings, ScoredBoxes, ScoredClasses
+
+Places = npt.NDArray[np.intp]
 
 
 class Filter:
@@ -34,31 +38,29 @@ class Filter:
         self._max_results = max_results
 
     def apply(self, decoded: Decoded, placement: Placement) -> Findings:
+        """What is left of one frame's findings; ``placement`` is how its frame lay in the input."""
+        kept = np.flatnonzero(decoded.scores >= self._threshold)
+        kept = kept[np.argsort(-decoded.scores[kept], kind="stable")]
         if isinstance(decoded, ScoredBoxes):
-            return self._detections(decoded, placement)
-        return tuple(
-            ClassScore(label, score) for _, label, score in self._best(decoded.scores, None)
-        )
+            return tuple(islice(self._detections(decoded, kept, placement), self._max_results))
+        return tuple(islice(self._classes(decoded, kept), self._max_results))
 
-    def _detections(self, decoded: ScoredBoxes, placement: Placement) -> tuple[Detection, ...]:
-        boxes = placement.to_frame(decoded.boxes)
-        # A box without an area lay outside of the frame, in the bars of a letterbox.
-        seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        scores = np.where(seen, decoded.scores, -1.0).astype(np.float32)
-        return tuple(
-            Detection(label, score, tuple(boxes[place].tolist()))
-            for place, label, score in self._best(scores, decoded.classes.tolist())
-        )
+    def _classes(self, decoded: ScoredClasses, kept: Places) -> Iterator[ClassScore]:
+        for number, score in zip(kept.tolist(), decoded.scores[kept].tolist(), strict=True):
+            label = self._name_of(number)
+            if self._may_leave(label):
+                yield ClassScore(label, score)
 
-    def _best(self, scores: FloatArray, classes: list[int] | None) -> list[tuple[int, str, float]]:
-        """Place, label and score of what is kept. ``classes`` None: the place is the class."""
-        kept = np.flatnonzero(scores >= self._threshold)
-        kept = kept[np.argsort(-scores[kept], kind="stable")]
-        best: list[tuple[int, str, float]] = []
-        for place in kept.tolist():
-            label = self._name_of(place if classes is None else classes[place])
-            if self._allowed is None or label in self._allowed:
-                best.append((place, label, float(scores[place])))
-                if len(best) == self._max_results:
-                    break
-        return best
+    def _detections(
+        self, decoded: ScoredBoxes, kept: Places, placement: Placement
+    ) -> Iterator[Detection]:
+        boxes = placement.to_frame(decoded.boxes[kept]).tolist()
+        numbers, scores = decoded.classes[kept].tolist(), decoded.scores[kept].tolist()
+        for number, score, box in zip(numbers, scores, boxes, strict=True):
+            label = self._name_of(number)
+            # A box without an area lay outside of the frame, in the bars of a letterbox.
+            if self._may_leave(label) and box[0] < box[2] and box[1] < box[3]:
+                yield Detection(label, score, tuple(box))
+
+    def _may_leave(self, label: str) -> bool:
+        return self._allowed is None or label in self._allowed

@@ -33,7 +33,7 @@ class ClassificationDecoder:
             values = softmax(values)
         elif self._activation is Activation.SIGMOID:
             values = sigmoid(values)
-        return ScoredClasses(np.clip(values, 0.0, 1.0))
+        return ScoredClasses(values.clip(0.0, 1.0))
 
 
 def softmax(logits: FloatArray) -> FloatArray:

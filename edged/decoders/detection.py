@@ -6,11 +6,13 @@ Source of the convention: TFLite_Detection_PostProcess of the TF Object Detectio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import ModelError
 from ..records import AnyArray, ScoredBoxes
 from . import check_finite
 
@@ -31,15 +33,16 @@ class DetectionDecoder:
 
     def decode(self, outputs: Sequence[AnyArray]) -> ScoredBoxes:
         roles = self._roles
-        found = outputs[roles.count].reshape(-1)[:1]
-        check_finite("counts", found)
+        found = float(outputs[roles.count].reshape(-1)[0])
+        if not math.isfinite(found):
+            raise ModelError("its count is not a finite number")
         boxes = outputs[roles.boxes].reshape(-1, 4)
         # What lies behind the count was not written in this invocation.
-        count = int(np.clip(found[0], 0, len(boxes)))
+        count = int(min(max(found, 0), len(boxes)))
         boxes = boxes[:count, [1, 0, 3, 2]].astype(np.float32, copy=False)
         scores = outputs[roles.scores].reshape(-1)[:count].astype(np.float32, copy=False)
         classes = outputs[roles.classes].reshape(-1)[:count]
         check_finite("boxes", boxes)
         check_finite("scores", scores)
         check_finite("classes", classes)
-        return ScoredBoxes(boxes, np.clip(scores, 0.0, 1.0), np.rint(classes).astype(np.int64))
+        return ScoredBoxes(boxes, scores.clip(0.0, 1.0), np.rint(classes).astype(np.int64))

@@ -7,7 +7,7 @@ and leaves bars, ``crop`` keeps the proportions and cuts the longer side.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,17 +39,17 @@ class Placement:
     """``cut`` of a frame (in its pixels) is scaled onto ``target`` of the input (in its pixels)."""
 
     frame: Size
-    input: Size
     cut: Rect
     target: Rect
+    _scale: FloatArray = field(repr=False, compare=False)
+    _shift: FloatArray = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, frame: Size, into: Size, fit: Fit) -> Placement:
         cut = Rect(0, 0, frame.width, frame.height)
         target = Rect(0, 0, into.width, into.height)
         if fit is Fit.LETTERBOX:
-            size = scaled_size(frame, into, fit)
-            target = _centred(size, into)
+            target = _centred(scaled_size(frame, into, fit), into)
         elif fit is Fit.CROP:
             scale = max(into.width / frame.width, into.height / frame.height)
             size = Size(
@@ -57,26 +57,30 @@ class Placement:
                 min(frame.height, max(1, round(into.height / scale))),
             )
             cut = _centred(size, frame)
-        return cls(frame, into, cut, target)
+        # Frame pixels a pixel of the input, as shares of the frame.
+        step_x = cut.width / target.width / frame.width
+        step_y = cut.height / target.height / frame.height
+        scale_xy = (into.width * step_x, into.height * step_y)
+        shift_xy = (
+            cut.x / frame.width - target.x * step_x,
+            cut.y / frame.height - target.y * step_y,
+        )
+        return cls(
+            frame,
+            cut,
+            target,
+            np.array(scale_xy * 2, np.float32),
+            np.array(shift_xy * 2, np.float32),
+        )
 
     def to_frame(self, boxes: FloatArray) -> FloatArray:
         """Boxes (n, 4) as x_min, y_min, x_max, y_max: shares of the input -> shares of the frame.
 
         Clipped to 0..1. What a box covers of the bars is cut off by the clipping.
         """
-        scale_x = self.cut.width / self.target.width / self.frame.width
-        scale_y = self.cut.height / self.target.height / self.frame.height
-        scale = np.array([self.input.width * scale_x, self.input.height * scale_y] * 2, np.float32)
-        shift = np.array(
-            [
-                self.cut.x / self.frame.width - self.target.x * scale_x,
-                self.cut.y / self.frame.height - self.target.y * scale_y,
-            ]
-            * 2,
-            np.float32,
-        )
-        placed: FloatArray = np.clip(boxes * scale + shift, np.float32(0), np.float32(1))
-        return placed
+        placed: FloatArray = boxes * self._scale
+        placed += self._shift
+        return placed.clip(0.0, 1.0, out=placed)
 
 
 def scaled_size(frame: Size, into: Size, fit: Fit) -> Size:

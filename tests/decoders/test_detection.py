@@ -46,9 +46,15 @@ def test_a_count_beyond_the_boxes_is_cut() -> None:
     [
         ([BOXES, CLASSES, SCORES[:, [0, 1, 0]], count(3)], "boxes"),
         ([BOXES[:, [0, 0, 0]], CLASSES, SCORES, count(3)], "scores"),
-        ([BOXES, CLASSES, SCORES, count(np.nan)], "counts"),
+        ([BOXES[:, [0, 0, 0]], np.full((1, 3), np.inf), SCORES[:, [0, 1, 0]], count(3)], "classes"),
     ],
 )
 def test_numbers_that_are_not_finite_are_an_error(outputs: list[np.ndarray], what: str) -> None:
     with pytest.raises(ModelError, match=f"its {what} are not finite"):
         DetectionDecoder(TF1).decode(outputs)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_count_that_is_not_finite_is_an_error(number: float) -> None:
+    with pytest.raises(ModelError, match="its count is not a finite"):
+        DetectionDecoder(TF1).decode([BOXES, CLASSES, SCORES, count(number)])
