@@ -110,7 +110,7 @@ def _check_model(report: Report, pipeline: configuration.Pipeline, store: ModelS
         f"{subject} {files.facts.sha256[:12]}: {reading.task.name} ({reading.task.why}), "
         f"{examined.probed.invoke_ms:.1f} ms",
     )
-    report.ok("model", f"{subject}: pixels {reading.pixels.said}; labels {labels.origin}")
+    report.ok("model", f"{subject}: pixels {reading.pixels.said}; labels: {labels.origin}")
     unknown = unknown_labels(pipeline.labels, labels.known)
     if unknown is not None:
         report.note("labels", f"{pipeline.name}: {unknown}")
@@ -165,7 +165,7 @@ def _check_broker(report: Report, config: configuration.Config, environ: Mapping
     except EdgedError as error:
         report.wrong("broker", f"{where}: {error}")
     else:
-        report.ok("broker", f"{where} accepts edged, MQTT {version}")
+        report.ok("broker", f"{where} accepts edged, MQTT {version.value}")
 
 
 def _check_clock(report: Report) -> None:

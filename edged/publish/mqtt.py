@@ -73,7 +73,7 @@ class Connection:
         settings: MqttSettings,
         tls: ssl.SSLContext | None,
         version: Version,
-        will: Message,
+        will: Message | None,
         acknowledged: Callable[[int, str | None], None],
     ) -> None:
         self.established = False
@@ -89,7 +89,8 @@ class Connection:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages = WINDOW
         client.username_pw_set(settings.username, settings.password)
-        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         if tls is not None:
             client.tls_set_context(tls)
         client.on_socket_open = _send_at_once

@@ -1,0 +1,53 @@
+"""Trying a broker once, for ``edged check``: is it there, and does it let edged in?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from .attempts import Attempts
+from .losses import BrokerLost, NoAnswer
+from .mqtt import Connection, MqttSettings, Version
+from .tls import tls_context
+from .wake import Wake
+
+# MQTT 5 twice, for a broker that hangs up at it, then 3.1.1.
+_TRIES = 3
+
+
+def reach(settings: MqttSettings) -> Version:
+    """Log in and leave again; the version of MQTT that the broker speaks.
+
+    Under a client identifier of its own and without a will, so that a daemon that runs meanwhile
+    is not disturbed. Raises BrokerLost with the reason, ConfigError for TLS files that are no use.
+    """
+    settings = replace(settings, client_id=f"{settings.client_id}-check")
+    tls = tls_context(settings.tls) if settings.tls is not None else None
+    attempts = Attempts(settings.first_version)
+    for left in reversed(range(_TRIES)):
+        connection = Connection(settings, tls, attempts.version, None, lambda *_: None)
+        try:
+            connection.open()
+            _await_answer(connection, settings.answer_timeout_s)
+            connection.say_goodbye()
+            return attempts.version
+        except BrokerLost as error:
+            if not left or attempts.pause_after_s(error, 0.0):
+                raise
+        finally:
+            connection.close()
+    raise AssertionError("the last try either returns or raises")
+
+
+def _await_answer(connection: Connection, timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    wake = Wake()
+    wake.open()
+    try:
+        while not connection.established:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                raise NoAnswer("something listens there, but it does not answer as a broker would")
+            connection.step(wake.fd, left_s)
+    finally:
+        wake.close()
