@@ -56,6 +56,34 @@ class OutputsTable(Table, frozen=True):
     activation: Literal["none", "softmax", "sigmoid"] | None = None
 
 
+class ExpectTable(Table, frozen=True):
+    """What the golden input comes to: its best class or detection is called ``label`` and, where
+    ``score`` is given, has that score, give or take ``tolerance``.
+    """
+
+    label: Annotated[str, Meta(min_length=1)]
+    score: Annotated[float, Meta(ge=0, le=1)] | None = None
+    tolerance: Annotated[float, Meta(gt=0, le=1)] = 0.1
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A tolerance is one of a score."""
+        if "tolerance" in table and "score" not in table:
+            yield Problem("score", "missing; tolerance is given: it is the distance from score")
+
+
+class GoldenTable(Table, frozen=True):
+    """An input whose result is known: a picture beside the model (``input``, a file's name), or an
+    array saved by NumPy (``.npy``), uint8 of height x width x 3 in the order red, green, blue.
+    """
+
+    input: Annotated[
+        str,
+        Meta(pattern=r"^[^/\x00]+$", description="the name of a file beside the model, in quotes"),
+    ]
+    expect: ExpectTable
+
+
 class Sidecar(Table, frozen=True):
     """The whole file. None: not told, and to be found out from the model.
 
@@ -74,6 +102,7 @@ class Sidecar(Table, frozen=True):
     latency_budget_ms: Annotated[float, Meta(gt=0)] | None = None
     input: InputTable = field(default_factory=InputTable)
     outputs: OutputsTable = field(default_factory=OutputsTable)
+    golden: GoldenTable | None = None
 
 
 def read_sidecar(path: Path) -> Sidecar:
