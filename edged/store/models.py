@@ -7,52 +7,96 @@ interpreter has it mapped would end the process with SIGBUS.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.metadata import LabelFile
 from ..engine.tflite_file import ModelFile, read_model_file
 from ..errors import EdgedError, ModelError
-from .sidecar import Sidecar, read_sidecar
+from ..toml_text import read_file
+from .sidecar import Sidecar, parse_sidecar
 
 SUFFIX = ".tflite"
 
 
+_SIDECAR = ".toml"
+_LABELS = ".labels.txt"
+SIGNATURE = f"{SUFFIX}.minisig"
+BESIDE = (_SIDECAR, _LABELS, SIGNATURE, f"{_SIDECAR}.minisig", f"{_LABELS}.minisig")
+"""What belongs to ``NAME.tflite`` is called NAME and one of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model file's bytes and facts, and what lies beside it."""
+    """A model file's bytes and facts, and what lies beside it: ``beside`` as it is, by ending
+    (those of ``BESIDE``), then as it was read.
+    """
 
     name: str
     data: bytes
+    beside: Mapping[str, bytes]
     facts: ModelFile
     sidecar: Sidecar
     labels_file: LabelFile | None
 
+    @property
+    def bundle(self) -> str:
+        """The name of these very bytes."""
+        return bundle_name(self.facts.sha256, self.beside)
 
-def read_model_files(path: Path) -> ModelFiles:
-    """The model at ``path`` with ``.toml`` and ``.labels.txt``. Raises ModelError, ConfigError."""
-    sidecar, labels = _beside(path)
+
+def bundle_name(sha256: str, beside: Mapping[str, bytes]) -> str:
+    """The model's sha256, and 8 hex digits of that over the files beside it."""
+    digest = hashlib.sha256()
+    for ending, data in sorted(beside.items()):
+        digest.update(f"{ending} {len(data)}\n".encode())
+        digest.update(data)
+    return f"{sha256}-{digest.hexdigest()[:8]}"
+
+
+def read_model_files(path: Path, name: str | None = None) -> ModelFiles:
+    """The model at ``path`` with what lies beside it. Raises ModelError, ConfigError.
+
+    ``name`` is the model's where its file is called otherwise.
+    """
     data = _read(path)
     if data is None:
         raise ModelError(_not_there(path))
-    labels_data = _read(labels)
+    beside = read_beside(path)
+    name = name or path.name.removesuffix(SUFFIX)
+    labels = beside.get(_LABELS)
     return ModelFiles(
-        name=path.name.removesuffix(SUFFIX),
+        name=name,
         data=data,
+        beside=beside,
         facts=read_model_file(data),
-        sidecar=read_sidecar(sidecar),
-        labels_file=None if labels_data is None else LabelFile(labels.name, labels_data),
+        sidecar=parse_sidecar(beside.get(_SIDECAR, b""), str(_beside(path)[_SIDECAR])),
+        labels_file=None if labels is None else LabelFile(name + _LABELS, labels),
     )
 
 
-def _beside(path: Path) -> tuple[Path, Path]:
-    """The sidecar and the labels file of a model file; neither need exist."""
+def read_beside(path: Path) -> Mapping[str, bytes]:
+    """The bytes of what lies beside the model at ``path``, by ending. Raises as above."""
+    found: dict[str, bytes] = {}
+    for ending, file in _beside(path).items():
+        if ending == _SIDECAR:
+            with contextlib.suppress(FileNotFoundError):
+                found[ending] = read_file(file)
+        elif (data := _read(file)) is not None:
+            found[ending] = data
+    return found
+
+
+def _beside(path: Path) -> Mapping[str, Path]:
+    """What may lie beside a model file, by ending; none of it need exist."""
     stem = path.name.removesuffix(SUFFIX)
-    return path.with_name(f"{stem}.toml"), path.with_name(f"{stem}.labels.txt")
+    return {ending: path.with_name(stem + ending) for ending in BESIDE}
 
 
 def _read(path: Path) -> bytes | None:
@@ -96,7 +140,7 @@ class ModelStore:
     def fingerprint(self, name: str) -> tuple[tuple[int, int, int] | None, ...]:
         """What changes when the model file or a file beside it is replaced."""
         path = self.path_of(name)
-        return tuple(map(_stamp, (path, *_beside(path))))
+        return tuple(map(_stamp, (path, *_beside(path).values())))
 
     def version_of(self, name: str) -> str | None:
         """The version that the model file would have; None where there is none to read."""
