@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..errors import ConfigError, ModelError
 from ..toml_text import MAX_SHOWN, printable, read_file
@@ -37,13 +38,17 @@ _VERSION = re.compile(r"(?<!\S)version:[ ]*(\S*)", re.IGNORECASE)
 _VERSION_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-@dataclass(frozen=True, slots=True)
-class SignedFile:
-    """A file's name, its bytes and those of the signature beside it; None: it has none."""
+class Bundle(Protocol):
+    """A model called ``name`` and, by what their names end with, the files beside it."""
 
-    name: str
-    data: bytes
-    signature: bytes | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def beside(self) -> Mapping[str, bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +117,28 @@ def verify(data: bytes, signature: bytes | None, keys: Sequence[PublicKey], name
     return Verified(parsed.key_id, printable(comment, MAX_BYTES), _version(comment))
 
 
-def verify_bundle(
-    model: SignedFile, beside: Sequence[SignedFile], keys: Sequence[PublicKey]
-) -> Verified:
+def verify_all(bundle: Bundle, keys: Sequence[PublicKey]) -> Verified:
     """Verify a model and those files beside it that are there. Raises ModelError.
 
     A sidecar or a labels file turns what a model says into something else, so they need signatures
     too. They must tell the version that the model's tells, or the labels of an older model could be
     put beside a newer one.
     """
-    verified = verify(model.data, model.signature, keys, model.name)
-    for file in beside:
-        name = printable(file.name)
+    beside = bundle.beside
+    name = f"{bundle.name}.tflite"
+    verified = verify(bundle.data, beside.get(f".tflite{SUFFIX}"), keys, name)
+    for ending, data in beside.items():
+        if ending.endswith(SUFFIX):
+            continue
+        name = bundle.name + ending
         try:
-            version = verify(file.data, file.signature, keys, file.name).version
+            version = verify(data, beside.get(ending + SUFFIX), keys, name).version
         except ModelError as error:
-            raise ModelError(f"{name}: {error}") from error
+            raise ModelError(f"{printable(name)}: {error}") from error
         if version != verified.version:
             raise ModelError(
-                f"{name} is signed {_told(version)}, but the model {_told(verified.version)}; "
-                "sign them together, in one call of minisign -S"
+                f"{printable(name)} is signed {_told(version)}, but the model "
+                f"{_told(verified.version)}; sign them together, in one call of minisign -S"
             )
     return verified
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,13 @@ from signing import SIGNED, Signer
 from edged.errors import ConfigError, ModelError
 from edged.store.minisign import PublicKey, is_secret_key, parse_public_key
 from edged.store.signature import (
-    SignedFile,
     Verified,
     load_keys,
     read_signature,
     refuse_older,
     state_of,
     verify,
-    verify_bundle,
+    verify_all,
 )
 
 KEYS = load_keys([SIGNED / "trusted.pub"])
@@ -270,48 +270,70 @@ def test_the_same_or_a_newer_version_passes(signed: int | None, serving: int | N
 # ---- what lies beside a model --------------------------------------------------------------------
 
 
-def signed_file(name: str) -> SignedFile:
-    return SignedFile(name, fixture(name), fixture(f"{name}.minisig"))
+@dataclass(frozen=True)
+class Files:
+    beside: dict[str, bytes]
+    name: str = "model"
+    data: bytes = MODEL
 
 
-def bundle_refusal(*beside: SignedFile) -> str:
+WHOLE = {
+    ending: fixture(f"model{ending}")
+    for file in (".tflite", ".toml", ".labels.txt")
+    for ending in (file, f"{file}.minisig")
+    if ending != ".tflite"
+}
+
+
+def bundle_refusal(**changed: bytes | None) -> str:
+    """What is said of the whole where a file, named without dots, is changed or taken away."""
+    beside = {ending: changed.get(re.sub(r"\W", "", ending), WHOLE[ending]) for ending in WHOLE}
     with pytest.raises(ModelError) as caught:
-        verify_bundle(signed_file("model.tflite"), beside, KEYS)
+        verify_all(Files({ending: data for ending, data in beside.items() if data}), KEYS)
     return str(caught.value)
 
 
 def test_a_model_and_what_lies_beside_it_are_verified_together() -> None:
-    beside = [signed_file("model.toml"), signed_file("model.labels.txt")]
-    assert verify_bundle(signed_file("model.tflite"), beside, KEYS).version == 12
-    assert verify_bundle(signed_file("model.tflite"), [], KEYS).version == 12
+    assert verify_all(Files(WHOLE), KEYS).version == 12
+    assert verify_all(Files({".tflite.minisig": SIGNATURE}), KEYS).version == 12
+
+
+def test_a_signed_sidecar_does_not_stand_for_its_model() -> None:
+    assert "put model.tflite.minisig beside it" in bundle_refusal(tfliteminisig=None)
 
 
 def test_an_unsigned_file_beside_a_signed_model_is_refused_by_name() -> None:
-    assert bundle_refusal(SignedFile("model.toml", b"", None)) == (
+    assert bundle_refusal(tomlminisig=None) == (
         "model.toml: not signed: require_signature is set; put model.toml.minisig beside it, made "
         "with minisign -S"
     )
 
 
 def test_changed_labels_beside_a_signed_model_are_refused_by_name() -> None:
-    changed = SignedFile("model.labels.txt", b"green\nred\n", fixture("model.labels.txt.minisig"))
-    reason = bundle_refusal(signed_file("model.toml"), changed)
+    reason = bundle_refusal(labelstxt=b"green\nred\n")
     assert reason.startswith("model.labels.txt: its signature does not fit the file")
 
 
+def test_a_signature_without_its_file_is_of_no_account() -> None:
+    beside = {ending: data for ending, data in WHOLE.items() if ending != ".toml"}
+    assert verify_all(Files(beside), KEYS).version == 12
+
+
 def test_the_labels_of_an_older_model_are_refused_beside_a_newer_one() -> None:
-    older = SignedFile("model.labels.txt", b"red\n", Signer().sign(b"red\n", "version: 11"))
-    assert bundle_refusal(older) == (
+    older = Signer().sign(b"red\n", "version: 11")
+    assert bundle_refusal(labelstxt=b"red\n", labelstxtminisig=older) == (
         "model.labels.txt is signed as version 11, but the model as version 12; sign them "
         "together, in one call of minisign -S"
     )
-    without = SignedFile("model.labels.txt", b"red\n", Signer().sign(b"red\n", "any"))
-    assert "signed without a version, but the model as version 12" in bundle_refusal(without)
+    without = Signer().sign(b"red\n", "any")
+    reason = bundle_refusal(labelstxt=b"red\n", labelstxtminisig=without)
+    assert "signed without a version, but the model as version 12" in reason
 
 
-def test_a_bundle_without_a_version_needs_none_beside_the_model() -> None:
-    files = [SignedFile(name, b"x", Signer().sign(b"x", "any")) for name in ("m.tflite", "m.toml")]
-    assert verify_bundle(files[0], files[1:], KEYS).version is None
+def test_a_model_without_a_version_needs_none_beside_it() -> None:
+    signature = Signer().sign(MODEL, "any")
+    beside = dict.fromkeys((".tflite.minisig", ".toml.minisig"), signature)
+    assert verify_all(Files({**beside, ".toml": MODEL}), KEYS).version is None
 
 
 # ---- keys ----------------------------------------------------------------------------------------
