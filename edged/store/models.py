@@ -46,6 +46,11 @@ class ModelFiles:
     labels_file: LabelFile | None
 
     @property
+    def version(self) -> str:
+        """As it is published."""
+        return self.facts.sha256[:12]
+
+    @property
     def bundle(self) -> str:
         """The name of these very bytes."""
         return bundle_name(self.facts.sha256, self.beside)

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EdgedError, ModelError
@@ -19,6 +20,15 @@ from .ledger import Ledger, Version, decode
 from .models import ModelFiles, read_model_files
 
 _PERMISSION = "may-be-older"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A kept bundle, its model file, and the version that its signature tells, if any."""
+
+    bundle: str
+    path: Path
+    signed_version: int | None
 
 
 class Shelf:
@@ -70,6 +80,14 @@ class Shelf:
     def path_of(self, bundle: str) -> Path:
         """The model's private copy."""
         return self._bundles.path_of(bundle)
+
+    def find(self, bundle: str) -> Kept:
+        """Raises ModelError where it is not kept (any more)."""
+        for versions in self.ledger().models.values():
+            for version in versions:
+                if version.bundle == bundle:
+                    return Kept(bundle, self.path_of(bundle), version.signed_version)
+        raise not_kept(bundle[:12])
 
     def read(self, name: str, bundle: str) -> ModelFiles:
         """A kept model with what lay beside it, as they came under ``name``, proved by their

@@ -13,7 +13,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,19 +20,11 @@ from ..errors import EdgedError
 from .atomic import DISK, Disk
 from .ledger import Ledger, Version, decode, encode
 from .models import ModelFiles
-from .shelf import Shelf, not_kept
+from .shelf import Kept, Shelf, not_kept
 
 log = logging.getLogger("edged.store")
 
 DIED = "edged died during its trial"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A bundle in the vault, and its model file."""
-
-    bundle: str
-    path: Path
 
 
 class Vault(Shelf):
@@ -98,7 +89,7 @@ class Vault(Shelf):
             # What the user went back to stays where it was, so that there is a version before it.
             stays = self.is_allowed(bundle)
             self._change(lambda ledger: ledger.with_version(files.name, came, stays=stays))
-        return Kept(bundle, self.path_of(bundle))
+        return Kept(bundle, self.path_of(bundle), signed_version)
 
     def drop(self, bundle: str) -> None:
         """Forget a bundle that was refused; one that is good or on trial anywhere stays."""
