@@ -1,0 +1,153 @@
+"""Runs a function in a short-lived process of its own, and makes a sentence of how that ended.
+
+The child confines itself (see ``confined``) before it reads its request. What happens in it, be it
+a crash, a hang or nonsense, is a ``ModelError`` here. It gets three files in memory and no other
+descriptor; it is one process group, which is killed as a whole; it does not outlive its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TypeVar
+
+import msgspec
+
+from ..errors import ModelError, ProbeCancelled
+from .confined import ANSWER_LIMIT_BYTES, CPU_LIMIT_S, Answer
+
+WALL_LIMIT_S = 60.0
+
+_DOING = {"load": "loaded", "invoke": "run"}
+_SAID_LIMIT_BYTES = 4096
+# How soon a cancelled child is noticed; an event cannot be waited for beside a process.
+_LOOK_S = 0.02
+_START = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
+
+T = TypeVar("T")
+
+
+def run_confined(
+    module: str,
+    request: bytes,
+    kind: type[T],
+    *,
+    wall_limit_s: float = WALL_LIMIT_S,
+    cancelled: threading.Event | None = None,
+) -> T:
+    """Let ``main()`` of ``module`` answer ``request`` in a child; gives its answer as a ``kind``.
+
+    Returns soon after ``cancelled`` is set. Raises ModelError, ProbeCancelled.
+    """
+    # In memory and not pipes: nobody has to read while the child writes, and its limit holds.
+    files = [os.memfd_create(name) for name in ("request", "answer", "said")]
+    try:
+        _write_all(files[0], request)
+        os.lseek(files[0], 0, os.SEEK_SET)
+        deadline = time.monotonic() + wall_limit_s
+        child = _start(module, files)
+        ended = _watch(child, deadline, cancelled)
+        answer = _content(files[1], ANSWER_LIMIT_BYTES)
+        if not ended:
+            if cancelled is not None and cancelled.is_set():
+                raise ProbeCancelled("it was given up before it was tried")
+            phase = _DOING[_last_phase(answer)]
+            raise ModelError(f"it did not finish being {phase} within {wall_limit_s:g} s")
+        return _verdict(child.returncode, answer, _content(files[2], _SAID_LIMIT_BYTES), kind)
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def _start(module: str, files: list[int]) -> subprocess.Popen[bytes]:
+    """The child, with the parent's own path for imports: looking for it anew takes time."""
+    code = _START.format(path=[part for part in sys.path if part], module=module)
+    command = [sys.executable, "-I", "-S", "-B", "-c", code, str(os.getpid())]
+    request, answer, said = files
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=request,
+            stdout=answer,
+            stderr=said,
+            # NumPy would start a thread a core, none of which would have anything to do.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            # Not a session: the kernel's autogroups would give it a share as large as ours.
+            process_group=0,
+        )
+    except OSError as error:
+        raise ModelError(f"no process can be started to try it: {error.strerror}") from error
+
+
+def _watch(
+    child: subprocess.Popen[bytes], deadline: float, cancelled: threading.Event | None
+) -> bool:
+    """Wait for the end of the child, which is gone afterwards; False if it was killed for it."""
+    ended = False
+    end = os.pidfd_open(child.pid)
+    try:
+        poll = select.poll()
+        poll.register(end, select.POLLIN)
+        while time.monotonic() < deadline and not (cancelled is not None and cancelled.is_set()):
+            if poll.poll(_LOOK_S * 1000):
+                ended = True
+                break
+    finally:
+        os.close(end)
+        # Before its number is free again, with whatever it may have started.
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    return ended
+
+
+def _verdict(status: int, answer: bytes, said: bytes, kind: type[T]) -> T:
+    doing = _DOING[_last_phase(answer)]
+    if status == 0:
+        try:
+            told = msgspec.json.decode(answer.splitlines()[-1], type=Answer)
+            if told.reason:
+                raise ModelError(told.reason)
+            return msgspec.json.decode(told.found, type=kind)
+        except (IndexError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ModelError(f"its process ended without an answer when it was {doing}") from error
+    if status == -signal.SIGXCPU:
+        raise ModelError(f"it used more than {CPU_LIMIT_S} s of processor time being tried")
+    if status == -signal.SIGKILL:
+        raise ModelError(
+            f"its process was killed when it was {doing}, most likely because it needs more memory "
+            "than the machine has left"
+        )
+    if status < 0:
+        raise ModelError(f"the runtime crashes ({_name_of(-status)}) when it is {doing}")
+    lines = said.decode(errors="replace").strip().splitlines()
+    last = lines[-1] if lines else "no message"
+    raise ModelError(f"trying it ended with exit status {status}: {last}")
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time signals
+        return f"signal {number}"
+
+
+def _last_phase(answer: bytes) -> str:
+    lines = answer[:1000].decode(errors="replace").splitlines()
+    phases = [line for line in lines if line in _DOING]
+    return phases[-1] if phases else "load"
+
+
+def _content(file: int, limit_bytes: int) -> bytes:
+    """The last of what is in the file, at most ``limit_bytes``."""
+    size = os.fstat(file).st_size
+    return os.pread(file, limit_bytes, max(0, size - limit_bytes))
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
