@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from .config import default_config_path, load_config
 from .engine.tflite_graph import FileTensor
-from .errors import EdgedError
+from .errors import ConfigError, EdgedError
 from .loading import Examined, examine
 from .records import TensorSpec
+from .store.minisign import PublicKey
 from .store.models import ModelFiles, read_model_files
+from .store.signature import load_keys, state_of
 
+log = logging.getLogger("edged.inspect")
+
+_BESIDE = (".toml", ".labels.txt")
 _LABELS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """``problem`` says why the model would be refused; ``examined`` is None then."""
+    """``problem`` says why the model would be refused; ``examined`` is None then.
+
+    ``signature`` is the state of the model's signature, ``signatures_beside`` that of the files
+    beside it, by name.
+    """
 
     path: Path
     files: ModelFiles
+    signature: str
+    signatures_beside: Mapping[str, str]
     examined: Examined | None
     problem: str | None
 
 
-def inspect(path: Path) -> Inspected:
+def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     """Raises ModelError where the file can't be read as a model at all."""
     files = read_model_files(path)
+    examined, problem = None, None
     try:
-        threads = min(4, os.cpu_count() or 1)
-        return Inspected(path, files, examine(files, path, threads, None), None)
+        examined = examine(files, path, min(4, os.cpu_count() or 1), None)
     except EdgedError as error:
-        return Inspected(path, files, None, str(error))
+        problem = str(error)
+    signature = state_of(path, keys)
+    beside = [path.with_name(files.name + ending) for ending in _BESIDE]
+    states = {file.name: state_of(file, keys) for file in beside if file.exists()}
+    return Inspected(path, files, signature, states, examined, problem)
+
+
+def trusted_keys(config: Path | None, environ: Mapping[str, str]) -> tuple[PublicKey, ...]:
+    """The keys to hold signatures against: of the configuration that is given, else of the usual
+    one, as far as there is one that can be used. Raises ConfigError of one that is given.
+    """
+    path = config or default_config_path(environ)
+    if config is None and not os.access(path, os.R_OK):
+        return ()
+    try:
+        return load_keys(load_config(path).models.trusted_keys)
+    except ConfigError as error:
+        if config is not None:
+            raise
+        log.warning("no trusted keys: %s", "; ".join(error.problems))
+        return ()
 
 
 def as_json(inspected: Inspected) -> dict[str, Any]:
@@ -61,7 +95,10 @@ def as_json(inspected: Inspected) -> dict[str, Any]:
         "labels": None,
         "metadata": msgspec.to_builtins(facts.metadata),
         "metadata_problem": facts.metadata_problem,
-        "signature": {"state": _signature_state(inspected.path)},
+        "signature": {
+            "state": inspected.signature,
+            "beside": dict(inspected.signatures_beside),
+        },
         "invoke_ms": round(examined.probed.invoke_ms, 3) if examined else None,
     }
     if examined:
@@ -99,7 +136,9 @@ def as_text(inspected: Inspected) -> list[str]:
         lines.append(f"metadata   {name}{author}")
     if facts.metadata_problem:
         lines.append(f"metadata   not used: {facts.metadata_problem}")
-    lines.append(f"signature  {_signature_state(inspected.path)}")
+    lines.append(f"signature  {inspected.signature}")
+    if inspected.signature != "none":
+        lines += [f"           {name}: {s}" for name, s in inspected.signatures_beside.items()]
     if examined is None:
         return [*lines, f"refused    {inspected.problem}"]
     reading = examined.reading
@@ -136,9 +175,3 @@ def _tensor_text(tensor: TensorSpec | FileTensor) -> str:
         scale, zero = tensor.quantization.scale, tensor.quantization.zero_point
         text += f"  scale {scale:.6g}, zero point {zero}"
     return text
-
-
-def _signature_state(path: Path) -> str:
-    """Signatures are not verified yet; what can be said is whether there is one."""
-    signature = path.with_name(f"{path.name}.minisig")
-    return "present, not verified by this version" if signature.exists() else "none"
