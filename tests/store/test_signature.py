@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from signing import SIGNED, Signer
 
@@ -162,11 +163,13 @@ def test_a_damaged_signature_is_refused_and_told(signature: bytes, what: str) ->
     assert refusal(signature=signature) == expected
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=400), st.binary(max_size=40))
 def test_any_bytes_at_all_are_refused_in_words(signature: bytes, data: bytes) -> None:
     assert "\n" not in refusal(data, signature)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.data())
 def test_a_signature_with_a_flipped_bit_is_refused_or_means_the_same(draw: st.DataObject) -> None:
     after_comment = SIGNATURE.index(b"\n") + 1
@@ -234,6 +237,7 @@ def test_two_versions_are_refused() -> None:
     assert reason.startswith("its trusted comment tells more than one version; ")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=80).filter(lambda comment: b"\n" not in comment))
 def test_any_trusted_comment_is_read_or_refused_in_words(comment: bytes) -> None:
     signature = Signer().sign(MODEL, comment)
@@ -402,6 +406,7 @@ def test_all_that_is_wrong_with_the_keys_is_told_at_once(tmp_path: Path) -> None
     ]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=200))
 def test_any_bytes_at_all_are_no_key(content: bytes) -> None:
     assert not is_secret_key(content)
@@ -431,26 +436,30 @@ def test_a_signature_is_read_from_beside_the_model(model: Path) -> None:
 
 def test_no_more_than_the_limit_is_read_of_a_signature(model: Path) -> None:
     with beside(model).open("ab") as file:
-        file.truncate(1 << 30)
+        file.truncate(1 << 24)
     signature = read_signature(model)
     assert signature is not None
     assert len(signature) < 10_000
     assert refusal(signature=signature).startswith("its signature is over 8,192 bytes")
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_what_is_not_a_file_is_no_signature_and_holds_nobody_up(
-    model: Path, make: type[Path]
-) -> None:
+def test_a_directory_is_no_signature(model: Path) -> None:
     beside(model).unlink()
-    make(beside(model))
-    with pytest.raises(ModelError) as caught:
+    beside(model).mkdir()
+    with pytest.raises(
+        ModelError, match=r"^model\.tflite\.minisig cannot be read: Is a directory; "
+    ):
         read_signature(model)
-    assert str(caught.value) in (
-        "model.tflite.minisig is not a file; put the signature there",
-        "model.tflite.minisig cannot be read: Is a directory; give edged the right to read it",
-    )
-    assert state_of(model, KEYS) in ("not a file", "cannot be read: Is a directory")
+
+
+def test_a_pipe_is_no_signature_and_holds_nobody_up(model: Path) -> None:
+    beside(model).unlink()
+    os.mkfifo(beside(model))
+    states: list[str] = []
+    reader = threading.Thread(target=lambda: states.append(state_of(model, KEYS)), daemon=True)
+    reader.start()
+    reader.join(10)
+    assert states == ["not a file"]
 
 
 def test_a_circle_of_links_is_told(model: Path) -> None:
