@@ -5,21 +5,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import config as configuration
 from .build import load_options, make_plan, make_source, mqtt_settings
 from .clock import SystemClock
-from .daemon import check_supported
 from .engine import runtime as binding
-from .errors import EXIT_FAILED, EdgedError
+from .errors import EXIT_FAILED, ConfigError, EdgedError
 from .loading import examine, unknown_labels
 from .publish.reach import reach
 from .records import Frame
 from .sources import Source, Unreadable
-from .store.models import ModelStore, read_model_files
+from .store.minisign import PublicKey
+from .store.models import read_model_files
+from .store.signature import load_keys, verify_all
+from .store.watched import path_in
 
 # A camera takes a second or two to start; one that takes longer is told as such.
 _SOURCE_TIMEOUT_S = 15.0
@@ -50,18 +52,15 @@ def check(
 ) -> int:
     """Look at everything the daemon would need. The exit status; raises ConfigError."""
     config = configuration.load_config(path)
-    check_supported(config, str(path))
     report = Report(tell)
     count = len(config.pipelines)
     report.ok("config", f"{path}: {count} pipeline{'s' if count != 1 else ''}")
     _check_runtime(report)
-    store = ModelStore(
-        configuration.models_dir(config, environ, is_root),
-        configuration.state_dir(config, environ, is_root),
-    )
-    _check_state(report, store, configuration.state_dir(config, environ, is_root))
+    models_dir = configuration.models_dir(config, environ, is_root)
+    _check_state(report, models_dir, configuration.state_dir(config, environ, is_root))
+    keys = _check_keys(report, config.models)
     for pipeline in config.pipelines:
-        _check_model(report, pipeline, store)
+        _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
         _check_source(report, pipeline)
     _check_broker(report, config, environ)
     _check_clock(report)
@@ -79,28 +78,53 @@ def _check_runtime(report: Report) -> None:
         report.note("runtime", f"{runtime.name} is the slower one: {reason}")
 
 
-def _check_state(report: Report, store: ModelStore, state_dir: Path) -> None:
+def _check_state(report: Report, models_dir: Path, state_dir: Path) -> None:
     try:
-        store.open()
+        for directory in (state_dir, models_dir):
+            directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=state_dir):
             pass
-    except (EdgedError, OSError) as error:
-        report.wrong("state", f"cannot write to {state_dir}: {error}")
+    except OSError as error:
+        report.wrong(
+            "state",
+            f"cannot write to {state_dir}: {error.strerror}. Give edged a directory to write to in "
+            "device.state_dir, or run it as a user that may",
+        )
         return
     free = shutil.disk_usage(state_dir).free
     if free < _LOW_SPACE_BYTES:
         report.note("state", f"{state_dir} has only {free >> 20} MB of free space")
     else:
-        report.ok("state", f"{state_dir}; models in {store.models_dir}")
+        report.ok("state", f"{state_dir}; models in {models_dir}")
 
 
-def _check_model(report: Report, pipeline: configuration.Pipeline, store: ModelStore) -> None:
+def _check_keys(report: Report, models: configuration.Models) -> Sequence[PublicKey] | None:
+    """The keys to hold signatures against; None where none are required."""
+    if not models.require_signature:
+        return None
+    try:
+        keys = load_keys(models.trusted_keys)
+    except ConfigError as error:
+        for problem in error.problems:
+            report.wrong("keys", problem)
+        return ()
+    report.ok("keys", f"models must be signed by one of {len(keys)}")
+    return keys
+
+
+def _check_model(
+    report: Report,
+    pipeline: configuration.Pipeline,
+    path: Path,
+    keys: Sequence[PublicKey] | None,
+) -> None:
     subject = f"{pipeline.name}: {pipeline.model}"
     options = load_options(pipeline)
     try:
-        files = read_model_files(store.path_of(pipeline.model))
-        # As the daemon does it: from a private copy, which nobody changes under the probe.
-        examined = examine(files, store.keep(files), options.threads, options.delegate)
+        files = read_model_files(path)
+        if keys is not None:
+            verify_all(files, keys)
+        examined = examine(files, path, options.threads, options.delegate)
     except (EdgedError, OSError) as error:
         report.wrong("model", f"{subject}: {error}")
         return

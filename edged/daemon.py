@@ -25,19 +25,23 @@ from .clock import SystemClock
 from .engine import runtime as binding
 from .errors import ConfigError
 from .handoff import Closed
+from .intake import Intake
 from .publish import Context
 from .publish.publisher import Publisher
 from .records import Info, Metrics, Record
 from .runner import Runner
 from .service import machine
 from .sources import Source
-from .store.models import ModelStore
+from .store.signature import load_keys
+from .store.vault import Vault
+from .store.watcher import Watcher
 
 log = logging.getLogger("edged.daemon")
 
 METRICS_INTERVAL_S = 30.0
 _TICK_S = 1.0
 # Of the 5 s in which a stop must be over: for the frames in hand, then for the broker.
+_INTAKE_STOP_S = 0.5
 _RUNNERS_STOP_S = 2.0
 _PUBLISHER_CLOSE_S = 2.0
 # Threads that wait for the GIL ask for it after this time; by default it is 5 ms, which an
@@ -77,7 +81,11 @@ class Daemon:
             version=__version__,
         )
         self._publisher = Publisher(mqtt_settings(config.mqtt, device, environ), context)
-        self._store = ModelStore(models_dir, state_dir)
+        models = config.models
+        self._vault = Vault(state_dir, models.keep_versions)
+        keys = load_keys(models.trusted_keys) if models.require_signature else None
+        self._intake = Intake(models_dir, self._vault, keys, lambda: list(self._runners.values()))
+        self._watcher = Watcher(models_dir, self._intake.settled, self._intake.gone)
         self._runners: dict[str, Runner] = {}
         self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -89,13 +97,15 @@ class Daemon:
         # Pipelines are the unit of parallel work: OpenCV's own threads would fight with them.
         cv2.setNumThreads(1)
         binding.runtime()
-        self._store.open()
+        self._vault.open()
         self._publisher.start()
         self._take_signals()
         log.info("edged %s, run %s, device %s", __version__, self.run_id, self._config.device.id)
         for pipeline in self._config.pipelines:
             self._start(pipeline)
         self._publish_info()
+        self._intake.start()
+        self._watcher.start()
         try:
             self._serve()
         finally:
@@ -150,6 +160,7 @@ class Daemon:
 
     def _shut_down(self) -> None:
         log.info("stopping")
+        self._watcher.stop(_INTAKE_STOP_S)
         runners = list(self._runners.values())
         for runner in runners:
             runner.ask_to_stop()
@@ -157,6 +168,7 @@ class Daemon:
         for runner in runners:
             if not runner.stop("edged was stopped", max(0.0, deadline - time.monotonic())):
                 log.warning("pipeline %s is stuck and was left behind", runner.plan.name)
+        self._intake.stop(_INTAKE_STOP_S)
         self._publish_metrics()
         left = self._publisher.close(_PUBLISHER_CLOSE_S)
         if left:
@@ -170,13 +182,14 @@ class Daemon:
             self._make_source(pipeline.source),
             Cadence(Publish(pipeline.publish), pipeline.interval_s),
             self._sequences[pipeline.name],
-            self._store,
             publish=self._publish,
+            on_trial=self._intake.trial_over,
             on_model=self._publish_info,
             on_end=lambda: self._events.put(_ENDED),
         )
         self._runners[pipeline.name] = runner
         runner.start()
+        self._intake.join(runner)
 
     def _reload(self) -> None:
         """Read the configuration again; one with errors changes nothing and is told."""
@@ -192,14 +205,12 @@ class Daemon:
                 log.warning("[%s] has changed: restart edged for it", section)
         before = {pipeline.name: pipeline for pipeline in self._config.pipelines}
         after = {pipeline.name: pipeline for pipeline in new.pipelines}
-        changed = [
-            name
-            for name in before
-            if before[name] != after.get(name) or not self._runners[name].has_model
-        ]
+        changed = [name for name in before if before[name] != after.get(name)]
         for name in changed:
             reason = "its configuration changed" if name in after else "it was taken out"
-            self._runners.pop(name).stop(reason, _RUNNERS_STOP_S)
+            runner = self._runners.pop(name)
+            runner.stop(reason, _RUNNERS_STOP_S)
+            self._intake.leave(runner)
         started = [name for name in after if name not in self._runners]
         for name in started:
             self._start(after[name])
@@ -250,24 +261,11 @@ def _told(started: list[str], removed: list[str]) -> str:
     return "; ".join(parts) or "no pipeline changed"
 
 
-def check_supported(config: configuration.Config, file_name: str) -> None:
-    """Refuse what the contract knows and this version cannot keep. Raises ConfigError."""
-    if config.models.require_signature:
-        raise ConfigError(
-            [
-                f"{file_name}: models.require_signature: this version cannot verify signatures "
-                "yet; take the key out, or wait for the version that can"
-            ]
-        )
-
-
 def run_daemon(path: Path, environ: Mapping[str, str], is_root: bool) -> None:
     """``edged run``. Raises ConfigError, EdgedError."""
 
     def reread() -> configuration.Config:
-        config = configuration.load_config(path)
-        check_supported(config, str(path))
-        return config
+        return configuration.load_config(path)
 
     config = reread()
     Daemon(

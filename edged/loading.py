@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from .model import Model
 from .reading import Reading, read_model
 from .records import ModelSpec
 from .store.labels import nearest
-from .store.models import ModelFiles, ModelStore, read_model_files
+from .store.models import ModelFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +37,43 @@ class Examined:
     reading: Reading
 
 
-def examine(files: ModelFiles, path: Path, threads: int, delegate: Delegate | None) -> Examined:
+def examine(
+    files: ModelFiles,
+    path: Path,
+    threads: int,
+    delegate: Delegate | None,
+    cancelled: threading.Event | None = None,
+) -> Examined:
     """Try the model at ``path`` (whose bytes are ``files.data``) and read what it is.
 
-    Raises ModelError. Nothing of the model is run in this process.
+    Raises ModelError, and ProbeCancelled soon after ``cancelled`` is set. Nothing of the model is
+    run in this process.
     """
     reason = unusable_reason(files.facts, delegate.name if delegate else None)
     if reason is not None:
         raise ModelError(reason)
-    probed = probe(path, threads=threads, delegate=delegate)
+    probed = probe(
+        path,
+        threads=threads,
+        delegate=delegate,
+        budget_ms=files.sidecar.latency_budget_ms,
+        cancelled=cancelled,
+    )
     return Examined(probed, read_model(files, probed.inputs, probed.outputs))
 
 
-def load_model(name: str, store: ModelStore, options: LoadOptions) -> Model:
-    """The model that serves ``name``, warmed up. Raises ModelError, DelegateError, ConfigError."""
-    files = read_model_files(store.path_of(name))
-    path = store.keep(files)
-    reading = examine(files, path, options.threads, options.delegate).reading
+def build_model(
+    name: str, files: ModelFiles, path: Path, options: LoadOptions, reading: Reading | None
+) -> Model:
+    """The model whose private copy lies at ``path``, loaded and warmed up.
+
+    ``reading`` None: the model is known to be good, and is read from the interpreter itself.
+    Raises ModelError, DelegateError.
+    """
+    engine = Engine(path, threads=options.threads, delegate=options.delegate)
+    if reading is None:
+        engine.invoke()  # some output shapes are known only afterwards
+        reading = read_model(files, engine.inputs, engine.shaped_outputs())
     spec = ModelSpec(
         name=name,
         sha256=files.facts.sha256,
@@ -60,7 +81,6 @@ def load_model(name: str, store: ModelStore, options: LoadOptions) -> Model:
         task=reading.task.name,
         labels=reading.labels.known,
     )
-    engine = Engine(path, threads=options.threads, delegate=options.delegate)
     model = Model(spec, engine, reading, options.fit)
     model.warm_up()
     return model

@@ -2,14 +2,16 @@
 
     slot -> model (preprocess, invoke, decode) -> filter -> cadence -> publish
 
-A pipeline has one thread, which owns its model. Times are of the monotonic clock.
+A pipeline has one thread, which owns the model that serves. Another is swapped in between two
+frames; while it is on trial the one before is kept at hand, and a frame on which the new one
+fails goes through the old one, so that no result is lost. Times are of the monotonic clock.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from .cadence import Cadence
 from .errors import ModelError
@@ -18,18 +20,34 @@ from .handoff import Closed, LatestSlot
 from .model import Model
 from .records import Frame, Latency, Result
 from .service.metrics import PipelineStats
-
-log = logging.getLogger("edged.pipeline")
+from .trial import Expected, Trial
 
 NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model that serves or is to serve, with its pipeline's filter for its labels.
+
+    ``bundle`` names it in the private store. ``expected`` is None where no trial is needed: the
+    model has passed one before.
+    """
+
+    bundle: str
+    model: Model
+    filter: Filter
+    expected: Expected | None
 
 
 class Pipeline:
     """Takes frames from ``slot`` until it is closed, and hands results to ``publish``.
 
     ``on_fault`` is called with the reason when an inference fails, and with None at the first
-    that succeeds again; from the pipeline's thread. ``sequence`` numbers what is published; it
-    outlives the pipeline, so that a rebuilt one goes on counting.
+    that succeeds again. ``on_trial`` is called when a trial is over, with what was on trial, the
+    reason where it failed, and what serves now. Both are called from the pipeline's thread, and
+    must only hand on.
+    ``sequence`` numbers what is published; it outlives the pipeline, so that a rebuilt one goes on
+    counting.
     """
 
     def __init__(
@@ -42,18 +60,28 @@ class Pipeline:
         *,
         publish: Callable[[Result], None],
         on_fault: Callable[[str | None], None],
+        on_trial: Callable[[Serving, str | None, Serving], None],
     ) -> None:
         self.name = name
         self.slot = slot
         self.stats = stats
         self._cadence = cadence
+        self._sequence = sequence
         self._publish = publish
         self._on_fault = on_fault
+        self._on_trial = on_trial
         self._faulty = False
-        self._sequence = sequence
+        self._next: Serving | None = None
+        self._before: Serving | None = None  # while there is a trial
+        self._trial: Trial | None = None
 
-    def run(self, model: Model, filter_: Filter) -> None:
+    def swap(self, serving: Serving) -> None:
+        """Let another model serve from the next frame on; from any thread."""
+        self._next = serving
+
+    def run(self, serving: Serving) -> None:
         """Serve until the slot is closed and empty."""
+        self._begin(serving, None)
         while True:
             try:
                 frame = self.slot.take()
@@ -61,17 +89,53 @@ class Pipeline:
                 return
             if frame is None:
                 continue
-            try:
-                self.step(frame, model, filter_)
-            except ModelError as error:
-                self._fault(str(error))
-            else:
-                self._fault(None)
+            if (chosen := self._next) is not None:
+                self._next = None
+                # A model that is on trial itself is nothing to go back to.
+                self._begin(chosen, self._before if self._trial else serving)
+                serving = chosen
+            serving = self._serve(frame, serving)
             # Held no longer than needed, so that the source can use its buffer again.
             del frame
 
-    def step(self, frame: Frame, model: Model, filter_: Filter) -> None:
-        """One frame. Raises ModelError where the model cannot run on it."""
+    def _begin(self, serving: Serving, before: Serving | None) -> None:
+        if serving.expected is None:
+            self._before, self._trial = None, None
+        else:
+            self._before = before
+            self._trial = Trial(serving.expected, time.monotonic_ns())
+
+    def _serve(self, frame: Frame, serving: Serving) -> Serving:
+        """One frame; what serves the next one: ``serving``, or the model before if it failed."""
+        reason = None
+        try:
+            latency = self.step(frame, serving.model, serving.filter)
+        except ModelError as error:
+            reason = str(error)
+        trial = self._trial
+        if trial is not None:
+            failure = reason or trial.failure(latency.inference)
+            if failure is not None:
+                if self._before is not None:
+                    return self._go_back(frame, serving, failure, lost=reason is not None)
+                # Nothing to go back to: it goes on, and has to do well from now on to pass.
+                self._begin(serving, None)
+            elif trial.passed(time.monotonic_ns()):
+                self._before, self._trial = None, None
+                self._on_trial(serving, None, serving)
+        self._fault(reason)
+        return serving
+
+    def _go_back(self, frame: Frame, failed: Serving, failure: str, lost: bool) -> Serving:
+        """To the model before, which also gets the frame where the failed one gave no result."""
+        before = self._before
+        assert before is not None
+        self._before, self._trial = None, None
+        self._on_trial(failed, failure, before)
+        return self._serve(frame, before) if lost else before
+
+    def step(self, frame: Frame, model: Model, filter_: Filter) -> Latency:
+        """One frame's way; where its time went. Raises ModelError, with nothing published."""
         taken_ns = time.monotonic_ns()
         inference = model.infer(frame)
         findings = filter_.apply(inference.decoded, inference.placement)
@@ -97,6 +161,7 @@ class Pipeline:
                 )
             )
         self.stats.record(latency, published=due)
+        return latency
 
     def _fault(self, reason: str | None) -> None:
         """Tell a fault when it begins and when it is over, not once a frame."""

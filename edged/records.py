@@ -203,10 +203,17 @@ class Health:
 
 
 class Verdict(enum.Enum):
-    """What became of a candidate model."""
+    """What became of a candidate model.
 
+    TRIAL: it serves, and is watched for its first results. UNCHANGED: the file was put there
+    again with the same bytes.
+    """
+
+    TRIAL = "trial"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    ROLLED_BACK = "rolled-back"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)

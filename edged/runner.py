@@ -1,4 +1,4 @@
-"""One pipeline as the daemon runs it: its model, its source, its thread, its state."""
+"""One pipeline as the daemon runs it: its source, its threads, its state, the model it has."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from .cadence import Cadence
 from .capture import Capture, CaptureState
 from .engine.geometry import scaled_size
-from .errors import EdgedError
+from .errors import ModelError
 from .filter import Filter
 from .handoff import LatestSlot
 from .health import HealthLamp
-from .loading import LoadOptions, load_model, unknown_labels
+from .loading import LoadOptions, unknown_labels
 from .model import Model
-from .pipeline import Pipeline
+from .pipeline import Pipeline, Serving
+from .reading import Reading
 from .records import (
     Candidate,
     Frame,
@@ -32,12 +33,9 @@ from .records import (
 )
 from .service.metrics import PipelineStats
 from .sources import Source
-from .store.models import ModelStore
+from .trial import Expected
 
 log = logging.getLogger("edged.runner")
-
-# How often a pipeline without a model looks for a new file.
-_LOOK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,11 @@ class Plan:
 
 
 class Runner:
-    """Starts, runs and ends one pipeline. ``publish`` takes its records, from several threads.
+    """Runs one pipeline. ``publish`` takes its records, from several threads.
 
-    ``on_model`` is called when another model serves, ``on_end`` when a recording is over and its
-    last frame was inferred; both from the runner's thread.
+    It waits for its first model; the intake thread gives it that and all later ones. ``on_trial``
+    hands the end of a trial on to that thread. ``on_model`` is called when another model serves,
+    ``on_end`` when a recording is over and its last frame was inferred.
     """
 
     def __init__(
@@ -73,20 +72,20 @@ class Runner:
         source: Source,
         cadence: Cadence,
         sequence: Iterator[int],
-        store: ModelStore,
         *,
         publish: Callable[[Record], None],
+        on_trial: Callable[[Runner, Serving, str | None, Serving], None],
         on_model: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
         self.plan = plan
         self.ended = False
-        self._store = store
         self._publish = publish
         self._on_model = on_model
         self._on_end = on_end
-        self._active: ModelSpec | None = None
-        self._stopping = threading.Event()
+        self._serving: Serving | None = None
+        self._stopping = False
+        self._changed = threading.Condition()  # guards the two above
         self._health = HealthLamp(plan.name, publish)
         self._stats = PipelineStats(time.monotonic_ns())
         slot: LatestSlot[Frame] = LatestSlot()
@@ -107,6 +106,7 @@ class Runner:
             sequence,
             publish=publish,
             on_fault=self._on_fault,
+            on_trial=lambda *trial: on_trial(self, *trial),
         )
         # A hung inference is beyond reach: the process must be able to end all the same.
         self._thread = threading.Thread(target=self._run, name=f"infer-{plan.name}", daemon=True)
@@ -118,7 +118,9 @@ class Runner:
 
     def ask_to_stop(self) -> None:
         """Finish the frame in hand and end; returns at once."""
-        self._stopping.set()
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
         self._slot.close()
 
     def stop(self, reason: str, timeout_s: float) -> bool:
@@ -137,7 +139,7 @@ class Runner:
         self._capture.check()
 
     def info(self) -> PipelineInfo:
-        active = self._active
+        active = self.active
         return PipelineInfo(
             name=self.plan.name,
             source=self.plan.source_kind,
@@ -154,16 +156,35 @@ class Runner:
             skipped=self._capture.skipped,
         )
 
+    # ---- called by the intake thread -------------------------------------------------------------
+
     @property
-    def has_model(self) -> bool:
-        return self._active is not None
+    def bundle(self) -> str | None:
+        """What serves, or is about to; None where nothing does."""
+        serving = self._serving
+        return serving.bundle if serving else None
 
-    # ---- the runner's thread -------------------------------------------------------------------
+    @property
+    def active(self) -> ModelSpec | None:
+        serving = self._serving
+        return serving.model.spec if serving else None
 
-    def _run(self) -> None:
-        model = self._wait_for_model()
-        if model is None:
+    def refuse_other_contract(self, reading: Reading) -> None:
+        """Raise ModelError for a task or labels that those who subscribe cannot use."""
+        active, allowed = self.active, self.plan.labels
+        if active is None:
             return
+        if reading.task.name != active.task:
+            raise ModelError(
+                f"it does {reading.task.name}, and the pipeline serves {active.task}. Install it "
+                "under another name, and name that in the pipeline"
+            )
+        known = reading.labels.known
+        if allowed and set(allowed) & set(active.labels) and not set(allowed) & set(known):
+            raise ModelError("it has none of the labels that the pipeline publishes")
+
+    def swap(self, bundle: str, model: Model, expected: Expected | None) -> None:
+        """Let a loaded model serve from the next frame on, on trial where ``expected`` is given."""
         plan = self.plan
         filter_ = Filter(
             model.reading.labels.name,
@@ -171,61 +192,83 @@ class Runner:
             allowed=plan.labels,
             max_results=plan.max_results,
         )
-        want = None
-        if plan.frame_size is not None:
-            want = scaled_size(plan.frame_size, model.input_size, plan.options.fit)
-        self._capture.start(want)
-        self._pipeline.run(model, filter_)
-        if not self._stopping.is_set():
-            self.ended = True
-            self._health.set(HealthState.STOPPED, "the recording has ended", expected=True)
-            self._on_end()
+        before, serving = self._serving, Serving(bundle, model, filter_, expected)
+        with self._changed:
+            self._serving = serving
+            self._changed.notify_all()
+        if before is not None:
+            self._pipeline.swap(serving)
+            self._resize(before, serving)
+        self._tell_serving(model)
+        note = unknown_labels(plan.labels, model.spec.labels)
+        if note is not None:
+            log.warning("pipeline %s: %s", plan.name, note)
+        verdict = Verdict.TRIAL if expected else Verdict.ACCEPTED
+        self.report(verdict, model.spec.version, note)
+        self._on_model()
 
-    def _wait_for_model(self) -> Model | None:
-        """The model, tried again whenever its file changes; None when asked to stop."""
-        name = self.plan.model
-        while not self._stopping.is_set():
-            tried = self._store.fingerprint(name)
-            try:
-                model = load_model(name, self._store, self.plan.options)
-            except EdgedError as error:
-                self._refused(str(error))
-            except Exception as error:
-                log.exception("pipeline %s: loading %s failed", self.plan.name, name)
-                self._refused(f"edged failed to load it ({type(error).__name__}: {error})")
-            else:
-                self._accepted(model)
-                return model
-            while self._store.fingerprint(name) == tried:
-                if self._stopping.wait(_LOOK_AGAIN_S):
-                    return None
-        return None
+    def went_back(self, failed: Serving, serving: Serving, reason: str) -> None:
+        """The pipeline itself has gone back to the model before: tell it."""
+        with self._changed:
+            if self._serving is failed:
+                self._serving = serving
+                self._resize(failed, serving)
+        self.report(Verdict.ROLLED_BACK, failed.model.spec.version, reason)
+        self._on_model()
 
-    def _refused(self, reason: str) -> None:
-        self._report(Verdict.REFUSED, self._store.version_of(self.plan.model), reason)
-        self._health.set(HealthState.STOPPED, f"no model: {reason}")
+    def report(self, verdict: Verdict, version: str | None, reason: str | None) -> None:
+        """Publish and log what became of a candidate."""
+        bad = verdict in (Verdict.REFUSED, Verdict.ROLLED_BACK)
+        log.log(
+            logging.WARNING if bad else logging.INFO,
+            "pipeline %s: model %s %s: %s",
+            self.plan.name,
+            self.plan.model,
+            version or "(no file)",
+            f"{verdict.value}: {reason}" if reason else verdict.value,
+        )
+        candidate = Candidate(self.plan.model, version, verdict, reason, time.monotonic_ns())
+        self._publish(ModelReport(self.plan.name, self.active, candidate))
+        if bad and self._serving is None:
+            self._health.set(HealthState.STOPPED, f"no model: {reason}")
 
-    def _accepted(self, model: Model) -> None:
-        spec = model.spec
-        self._active = spec
+    def _tell_serving(self, model: Model) -> None:
         log.info(
             "pipeline %s: model %s %s serves %s; labels: %s; pixels: %s",
             self.plan.name,
-            spec.name,
-            spec.version,
-            spec.task,
+            model.spec.name,
+            model.spec.version,
+            model.spec.task,
             model.reading.labels.origin,
             model.reading.pixels.said,
         )
-        note = unknown_labels(self.plan.labels, spec.labels)
-        if note is not None:
-            log.warning("pipeline %s: %s", self.plan.name, note)
-        self._report(Verdict.ACCEPTED, spec.version, note)
-        self._on_model()
 
-    def _report(self, verdict: Verdict, version: str | None, reason: str | None) -> None:
-        candidate = Candidate(self.plan.model, version, verdict, reason, time.monotonic_ns())
-        self._publish(ModelReport(self.plan.name, self._active, candidate))
+    def _resize(self, before: Serving, serving: Serving) -> None:
+        """Ask a source that scales for another size, where the models differ in it."""
+        if self._want(before) != self._want(serving):
+            self._capture.reopen(self._want(serving))
+
+    def _want(self, serving: Serving) -> Size | None:
+        """The size to ask the source for, where it can scale for the model."""
+        plan = self.plan
+        if plan.frame_size is None:
+            return None
+        return scaled_size(plan.frame_size, serving.model.input_size, plan.options.fit)
+
+    # ---- the runner's thread -------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._serving is not None or self._stopping)
+            serving = self._serving
+            if self._stopping or serving is None:
+                return
+        self._capture.start(self._want(serving))
+        self._pipeline.run(serving)
+        if not self._stopping:
+            self.ended = True
+            self._health.set(HealthState.STOPPED, "the recording has ended", expected=True)
+            self._on_end()
 
     # ---- called from the capture's and the pipeline's threads -----------------------------------
 

@@ -135,7 +135,7 @@ class CandidateModel(Closed, frozen=True):
 
     name: Name
     version: Version | None
-    verdict: Literal["accepted", "refused"]
+    verdict: Literal["trial", "accepted", "refused", "rolled-back", "unchanged"]
     reason: Reason | None
     at: Timestamp
 

@@ -1,0 +1,272 @@
+"""From a settled file to a model that serves: one thread, one candidate at a time.
+
+    watcher -> read -> signature -> private store -> probe -> contract -> load -> swap, on trial
+
+All loading is done in this thread, beside the models that serve. What the pipelines say of their
+trials comes back here too, because remembering it writes to the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from .errors import EdgedError, ProbeCancelled
+from .loading import Examined, LoadOptions, build_model, examine
+from .pipeline import Serving
+from .records import Verdict
+from .runner import Runner
+from .store.minisign import PublicKey
+from .store.models import ModelFiles, read_model_files
+from .store.shelf import Kept
+from .store.signature import refuse_older, verify_all
+from .store.vault import Vault
+from .store.watched import Fingerprint, fingerprint, path_in, version_of
+from .trial import Expected
+
+log = logging.getLogger("edged.intake")
+
+
+class Intake:
+    """``settled``, ``gone``, ``join`` and ``trial_over`` may be called from any thread.
+
+    ``keys`` are the trusted ones where signatures are required, else None. ``users`` gives the
+    pipelines that run at the moment.
+    """
+
+    def __init__(
+        self,
+        models_dir: Path,
+        vault: Vault,
+        keys: Sequence[PublicKey] | None,
+        users: Callable[[], Iterable[Runner]],
+    ) -> None:
+        self._models_dir = models_dir
+        self._vault = vault
+        self._keys = keys
+        self._users = users
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._looked_at: dict[str, Fingerprint] = {}
+        self._lock = threading.Lock()
+        self._probing: str | None = None  # with the lock
+        self._newer = threading.Event()  # a file that replaces what is being probed; with the lock
+        self._closing = False
+        # A load that hangs is beyond reach: the process must be able to end all the same.
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End after what is under way; a probe is given up, and trials end without a verdict.
+
+        To be called when the pipelines have stopped.
+        """
+        with self._lock:
+            self._closing = True
+            self._newer.set()
+        self._tasks.put(None)
+        self._thread.join(timeout_s)
+        for runner in self._users():
+            self._leave(runner)
+
+    def join(self, runner: Runner) -> None:
+        """Give a new pipeline its model: the one it knows to be good, then what lies there."""
+        self._tasks.put(lambda: self._first_model(runner))
+
+    def leave(self, runner: Runner) -> None:
+        """A pipeline was stopped: what it had on trial is tried anew when it comes back."""
+        self._tasks.put(lambda: self._leave(runner))
+
+    def settled(self, name: str) -> None:
+        """A model's file, or one beside it, has changed and is whole again."""
+        if self._is_known(name):
+            return
+        with self._lock:
+            if self._probing == name:
+                self._newer.set()
+        self._tasks.put(lambda: self._take_new(name))
+
+    def gone(self, name: str) -> None:
+        """A model's file was deleted: what serves goes on."""
+        for runner in self._users_of(name):
+            log.warning(
+                "pipeline %s: the file of model %s was deleted; what serves goes on serving",
+                runner.plan.name,
+                name,
+            )
+
+    def trial_over(
+        self, runner: Runner, tried: Serving, failure: str | None, serving: Serving
+    ) -> None:
+        """A pipeline has watched a model for long enough, or has gone back to the one before."""
+        self._tasks.put(lambda: self._settle_trial(runner, tried, failure, serving))
+
+    def _is_known(self, name: str) -> bool:
+        """Whether just this was looked at: the watcher also tells what was there when it began."""
+        return self._looked_at.get(name) == fingerprint(path_in(self._models_dir, name))
+
+    # ---- below: the intake thread only ----------------------------------------------------------
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None and not self._closing:
+            try:
+                task()
+            except Exception:
+                # One candidate's trouble must not end the thread that all others need.
+                log.exception("taking in a model failed; the models that serve go on")
+
+    def _users_of(self, name: str) -> list[Runner]:
+        return [runner for runner in self._users() if runner.plan.model == name]
+
+    def _first_model(self, runner: Runner) -> None:
+        """Without a probe where the model is known to be good: it has served here before."""
+        plan = runner.plan
+        good = self._vault.good(plan.name, plan.model)
+        if good is not None:
+            try:
+                files = self._vault.read(plan.model, good)
+                self._swap(runner, files, self._vault.find(good), None)
+            except EdgedError as error:
+                log.warning("pipeline %s: its last good model: %s", plan.name, error)
+        self._take(plan.model, [runner], new=False)
+
+    def _leave(self, runner: Runner) -> None:
+        plan = runner.plan
+        if runner.bundle is not None:
+            with contextlib.suppress(EdgedError):  # told already: the disk fails
+                self._vault.abandon_trial(plan.name, plan.model, runner.bundle)
+
+    def _take_new(self, name: str) -> None:
+        if not self._is_known(name):
+            self._take(name, self._users_of(name), new=True)
+
+    def _take(self, name: str, users: Sequence[Runner], *, new: bool) -> None:
+        """Try what lies in the directory for ``users``; ``new``: it was put there just now."""
+        path = path_in(self._models_dir, name)
+        self._looked_at[name] = fingerprint(path)
+        if not users or (not new and not path.exists() and all(user.bundle for user in users)):
+            return
+        try:
+            files = read_model_files(path)
+            others = [user for user in users if user.bundle != files.bundle]
+            if not others and new:
+                _report(users, Verdict.UNCHANGED, files.version, None)
+            users = others if new else self._not_failed(files, others)
+            if not users:
+                return
+            kept = self._keep(files, users)
+        except EdgedError as error:
+            _report(users, Verdict.REFUSED, version_of(path), str(error))
+            return
+        taken = [self._offer(files, kept, group) for group in _by_delegate(users)]
+        if not any(taken):
+            self._vault.drop(kept.bundle)
+
+    def _not_failed(self, files: ModelFiles, users: Sequence[Runner]) -> list[Runner]:
+        """Those for whom the model has not failed its trial: it is tried again only when it is
+        put there again, and not whenever the daemon starts.
+        """
+        left = []
+        for user in users:
+            failure = self._vault.failure(files.bundle, user.plan.name)
+            if failure is None:
+                left.append(user)
+            else:
+                _report([user], Verdict.REFUSED, files.version, failure)
+        return left
+
+    def _keep(self, files: ModelFiles, users: Sequence[Runner]) -> Kept:
+        """The private copy of a candidate whose signature is as it should be. Raises EdgedError."""
+        version = None
+        if self._keys is not None:
+            verified = verify_all(files, self._keys)
+            version = verified.version
+            if not self._vault.is_allowed(files.bundle):
+                for user in users:
+                    if user.bundle is not None:
+                        refuse_older(verified, self._vault.find(user.bundle).signed_version)
+        return self._vault.keep(files, version)
+
+    def _offer(self, files: ModelFiles, kept: Kept, users: Sequence[Runner]) -> bool:
+        """Probe once for pipelines of one delegate, then let each swap; whether any did."""
+        options = users[0].plan.options
+        try:
+            examined = self._examine(files, kept.path, options)
+        except ProbeCancelled:
+            log.info("model %s was replaced again while it was tried", files.name)
+            return False
+        except EdgedError as error:
+            _report(users, Verdict.REFUSED, files.version, str(error))
+            return False
+        taken = False
+        for user in users:
+            try:
+                user.refuse_other_contract(examined.reading)
+                self._swap(user, files, kept, examined)
+                taken = True
+            except EdgedError as error:
+                _report([user], Verdict.REFUSED, files.version, str(error))
+        return taken
+
+    def _examine(self, files: ModelFiles, path: Path, options: LoadOptions) -> Examined:
+        with self._lock:
+            self._probing = files.name
+            if not self._closing:
+                self._newer.clear()
+        try:
+            return examine(files, path, options.threads, options.delegate, self._newer)
+        finally:
+            with self._lock:
+                self._probing = None
+
+    def _swap(
+        self, runner: Runner, files: ModelFiles, kept: Kept, examined: Examined | None
+    ) -> None:
+        """Load, warm up and hand over. What has not passed a trial yet goes on one."""
+        plan = runner.plan
+        reading = examined.reading if examined else None
+        model = build_model(plan.model, files, kept.path, plan.options, reading)
+        expected = None
+        if examined is not None and self._vault.good(plan.name, plan.model) != kept.bundle:
+            # On disk before it serves: a daemon that it kills must not begin with it again.
+            self._vault.begin_trial(plan.name, plan.model, kept.bundle)
+            expected = Expected(examined.probed.invoke_ms, files.sidecar.latency_budget_ms)
+        elif runner.bundle is not None:
+            self._leave(runner)
+        runner.swap(kept.bundle, model, expected)
+
+    def _settle_trial(
+        self, runner: Runner, tried: Serving, failure: str | None, serving: Serving
+    ) -> None:
+        plan = runner.plan
+        if failure is not None:
+            self._vault.fail_trial(plan.name, plan.model, tried.bundle, failure)
+            runner.went_back(tried, serving, failure)
+            return
+        self._vault.pass_trial(plan.name, plan.model, tried.bundle)
+        runner.report(Verdict.ACCEPTED, tried.model.spec.version, None)
+
+
+def _report(
+    users: Sequence[Runner], verdict: Verdict, version: str | None, reason: str | None
+) -> None:
+    for user in users:
+        user.report(verdict, version, reason)
+
+
+def _by_delegate(users: Sequence[Runner]) -> list[list[Runner]]:
+    """The pipelines that one probe can speak for."""
+    groups: list[list[Runner]] = []
+    for user in users:
+        for group in groups:
+            if group[0].plan.options.delegate == user.plan.options.delegate:
+                group.append(user)
+                break
+        else:
+            groups.append([user])
+    return groups
