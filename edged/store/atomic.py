@@ -10,6 +10,11 @@ import os
 from pathlib import Path
 
 
+def new_beside(path: Path) -> Path:
+    """Where the bytes that will replace a file are written first."""
+    return path.with_name(f".new-{path.name}")
+
+
 class Disk:
     """Every call that changes what is on the disk.
 
@@ -62,7 +67,7 @@ class Disk:
 
     def write_atomically(self, path: Path, data: bytes) -> None:
         """Replace a file: readers see the old bytes or the new ones, also after a power cut."""
-        part = path.with_name(f".part-{path.name}")
+        part = new_beside(path)
         self.remove(part)
         try:
             self.write_file(part, data)

@@ -94,9 +94,7 @@ class Shelf:
         hashes. Raises ModelError, ConfigError.
         """
         if not self.path_of(bundle).exists():
-            raise ModelError(
-                f"{name} {bundle[:12]} is not kept any more. Copy the model there again"
-            )
+            raise not_kept(f"{name} {bundle[:12]}")
         files = read_model_files(self.path_of(bundle), name)
         if files.bundle != bundle:
             raise ModelError(

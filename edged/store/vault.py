@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import EdgedError
-from .atomic import DISK, Disk
+from .atomic import DISK, Disk, new_beside
 from .ledger import Ledger, Version, decode, encode
 from .models import ModelFiles
 from .shelf import Kept, Shelf, not_kept
@@ -31,8 +31,8 @@ class Vault(Shelf):
     """The daemon's own hand on the shelf; one process may have it open.
 
     ``keep`` and ``drop`` are called from the intake's thread, trials are told from the pipelines'.
-    Each of these is safe on the disk when it returns, and has changed nothing when it raises
-    EdgedError. Where nothing is new, nothing is written.
+    What each of these says is safe on the disk when it returns; where it raises EdgedError, what
+    was known is known still, and it can be called again. Where nothing is new, nothing is written.
     """
 
     def __init__(
@@ -58,8 +58,11 @@ class Vault(Shelf):
         A trial that was going on when its daemon died has failed.
         """
         with self._telling():
-            self.directory.mkdir(parents=True, exist_ok=True)
+            if not self.directory.is_dir():
+                self.directory.mkdir(parents=True)
+                self._disk.sync_directory(self.directory.parent)
             self._lock_out_others()
+            self._disk.remove(new_beside(self.ledger_path))
             self._known = self._load()
             self._change(self._recovered)
             self._bundles.sweep(self._known.bundles())
