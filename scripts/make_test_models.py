@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import misbehaving_models as misbehaving
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
@@ -210,6 +211,10 @@ def stateful() -> bytes:
     return model.build([picture, state], [scores, new])
 
 
+def faulty(description: str, fault: misbehaving.Fault) -> bytes:
+    return misbehaving.faulty_classifier(description, GAIN * COLOURS, fault)
+
+
 def segmentation() -> bytes:
     model = ModelBuilder("the strongest channel of each pixel")
     picture = model.tensor("image", (1, 16, 16, 3), "uint8", UINT8_SHARE)
@@ -253,6 +258,10 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "four_nameless_outputs": four_nameless_outputs,
     "two_inputs": two_inputs,
     "stateful": stateful,
+    "nan_after_20": lambda: faulty("no numbers after 20 frames", misbehaving.nan),
+    "error_after_20": lambda: faulty("an error after 20 frames", misbehaving.error),
+    "slow_after_20": lambda: faulty("slow after 20 frames", misbehaving.slow),
+    "crash_after_20": lambda: faulty("ends the process after 20 frames", misbehaving.crash),
     "segmentation": segmentation,
     "pose": pose,
 }

@@ -45,13 +45,25 @@ class Tensor:
 
 @dataclass
 class ModelBuilder:
-    """One model of one graph."""
+    """One model. ``graph`` begins a further graph of it, for the branches of an IF."""
 
     description: str
     _tensors: list[Any] = field(default_factory=list)
     _buffers: list[Any] = field(default_factory=lambda: [schema.BufferT()])
     _codes: list[tuple[str, str | None]] = field(default_factory=list)
     _operators: list[Any] = field(default_factory=list)
+    _branches: list[Any] = field(default_factory=list)
+
+    def graph(self, name: str) -> ModelBuilder:
+        """A branch, to be filled and then given to ``branch``."""
+        return ModelBuilder(name, _buffers=self._buffers, _codes=self._codes)
+
+    def branch(
+        self, graph: ModelBuilder, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+    ) -> int:
+        """Add the graph; gives its number in the file, where the main graph is 0."""
+        self._branches.append(graph._graph(inputs, outputs, graph.description))
+        return len(self._branches)
 
     def tensor(
         self,
@@ -111,14 +123,9 @@ class ModelBuilder:
         self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], metadata: bytes | None = None
     ) -> bytes:
         """The file."""
-        graph = schema.SubGraphT()
-        graph.name = "main"
-        graph.tensors, graph.operators = self._tensors, self._operators
-        graph.inputs = np.array([tensor.number for tensor in inputs], np.int32)
-        graph.outputs = np.array([tensor.number for tensor in outputs], np.int32)
         model = schema.ModelT()
         model.version, model.description = 3, self.description
-        model.subgraphs = [graph]
+        model.subgraphs = [self._graph(inputs, outputs, "main"), *self._branches]
         model.operatorCodes = [_operator_code(*code) for code in self._codes]
         if metadata is not None:
             entry = schema.MetadataT()
@@ -128,6 +135,14 @@ class ModelBuilder:
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+    def _graph(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str) -> Any:
+        graph = schema.SubGraphT()
+        graph.name = name
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs = np.array([tensor.number for tensor in inputs], np.int32)
+        graph.outputs = np.array([tensor.number for tensor in outputs], np.int32)
+        return graph
 
     def _buffer(self, data: bytes) -> int:
         buffer = schema.BufferT()
