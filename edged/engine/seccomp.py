@@ -29,7 +29,7 @@ _X32_BIT = 0x40000000  # x86_64's second table of calls, which no program of our
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """``audit``: its AUDIT_ARCH; ``denied``: execve, execveat, ptrace, process_vm_readv, _writev."""
+    """``audit``: its AUDIT_ARCH; ``denied``: execve, execveat, ptrace, process_vm_*."""
 
     audit: int
     socket: int
