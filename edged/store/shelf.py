@@ -93,15 +93,22 @@ class Shelf:
         """A kept model with what lay beside it, as they came under ``name``, proved by their
         hashes. Raises ModelError, ConfigError.
         """
-        if not self.path_of(bundle).exists():
+        path = self.path_of(bundle)
+        try:
+            files = read_model_files(path, name)
+        except EdgedError as error:
+            if path.exists():
+                raise
+            raise not_kept(f"{name} {bundle[:12]}") from error
+        if files.bundle == bundle:
+            return files
+        # Removed while it was read: a bundle loses its name before its files.
+        if not path.exists():
             raise not_kept(f"{name} {bundle[:12]}")
-        files = read_model_files(self.path_of(bundle), name)
-        if files.bundle != bundle:
-            raise ModelError(
-                f"the kept copy of {name} {bundle[:12]} is damaged: the disk may be failing. "
-                "Copy it to the directory of models again"
-            )
-        return files
+        raise ModelError(
+            f"the kept copy of {name} {bundle[:12]} is damaged: the disk may be failing. "
+            "Copy it to the directory of models again"
+        )
 
     # ---- the one thing that a user's own command may write ---------------------------------------
 
