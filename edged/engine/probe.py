@@ -8,6 +8,7 @@ memory and time, and turns whatever happens there into a ``ModelError`` or a ``P
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ WALL_LIMIT_S = 60.0
 _CPU_LIMIT_S = 120
 _MEMORY_LIMIT_BYTES = 4 << 30
 _NICER = 10
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 _DOING = {"load": "loaded", "invoke": "run"}
 
 
@@ -44,6 +46,7 @@ class _Request(msgspec.Struct):
     path: str
     threads: int
     delegate: Delegate | None
+    parent: int
 
 
 class _Answer(msgspec.Struct):
@@ -57,7 +60,7 @@ def probe(
     path: Path, *, threads: int, delegate: Delegate | None, wall_limit_s: float = WALL_LIMIT_S
 ) -> Probed:
     """Try the model file in a separate process. Raises ModelError with what went wrong there."""
-    request = msgspec.json.encode(_Request(str(path), threads, delegate)).decode()
+    request = msgspec.json.encode(_Request(str(path), threads, delegate, os.getpid())).decode()
     command = [sys.executable, "-m", "edged.engine.probe", request]
     try:
         done = subprocess.run(
@@ -85,6 +88,10 @@ def _verdict(done: subprocess.CompletedProcess[bytes]) -> Probed:
     phase = _last_phase(done.stdout)
     if done.returncode == -signal.SIGXCPU:
         raise ModelError(f"it used more than {_CPU_LIMIT_S} s of processor time being tried")
+    if done.returncode == -signal.SIGKILL:
+        raise ModelError(
+            f"the system killed it when it was {_DOING[phase]}, most likely for want of memory"
+        )
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise ModelError(f"the runtime crashes ({name}) when it is {_DOING[phase]}")
@@ -106,9 +113,25 @@ def _limit_resources() -> None:
     import resource
 
     os.nice(_NICER)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT_BYTES, _MEMORY_LIMIT_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_LIMIT_S, _CPU_LIMIT_S))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, limit, hard in (
+        (resource.RLIMIT_AS, _MEMORY_LIMIT_BYTES, _MEMORY_LIMIT_BYTES),
+        # At the soft limit comes SIGXCPU, which says why, and at the hard one SIGKILL.
+        (resource.RLIMIT_CPU, _CPU_LIMIT_S, _CPU_LIMIT_S + 5),
+        (resource.RLIMIT_CORE, 0, 0),
+    ):
+        allowed = resource.getrlimit(kind)[1]
+        if allowed != resource.RLIM_INFINITY:
+            limit, hard = min(limit, allowed), min(hard, allowed)
+        resource.setrlimit(kind, (limit, hard))
+
+
+def _end_with(parent: int) -> None:
+    """Die when the daemon does, and not of the Ctrl-C or SIGTERM that is meant for it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _try_model(request: _Request) -> Probed:
@@ -139,6 +162,7 @@ def _try_model(request: _Request) -> Probed:
 
 def main() -> None:
     request = msgspec.json.decode(sys.argv[1], type=_Request)
+    _end_with(request.parent)
     _limit_resources()
     try:
         answer = _Answer(_try_model(request))
