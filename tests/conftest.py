@@ -172,7 +172,7 @@ class Subscriber:
             options = SubscribeOptions(qos=2, retainAsPublished=True)
             client.subscribe(self._topic, options=options)
         else:
-            client.subscribe(self._topic, qos=2)
+            client.subscribe(self._topic, qos=1)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         with self._changed:
