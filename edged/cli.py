@@ -107,7 +107,10 @@ _SCHEMAS = ("result", "model", "health", "info", "metrics", "config")
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not allowed; a number above 0")
     return value
