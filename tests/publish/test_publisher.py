@@ -238,6 +238,7 @@ def test_a_broker_that_acknowledges_nothing_is_sent_no_more_than_it_asked_for(
     for number in range(1000):
         sender.publish(a_result(number))
 
+    assert not sender.wait_delivered(timeout_s=0.3)
     metrics = sender.metrics()
     assert metrics.dropped + metrics.depth == 1000
     assert 100 <= metrics.depth <= 110
