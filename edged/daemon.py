@@ -26,6 +26,7 @@ from .engine import runtime as binding
 from .errors import ConfigError
 from .handoff import Closed
 from .publish import Context
+from .publish.mqtt import MqttSettings
 from .publish.publisher import Publisher
 from .records import Info, Metrics, Record
 from .runner import Runner
@@ -57,12 +58,12 @@ class Daemon:
         self,
         config: configuration.Config,
         reread: Callable[[], configuration.Config],
-        environ: Mapping[str, str],
+        settings: MqttSettings,
         state_dir: Path,
         models_dir: Path,
         make_source: Callable[[configuration.SourceTable], Source] = make_source,
     ) -> None:
-        """Does no I/O but for the broker's password. Raises ConfigError."""
+        """Does no I/O."""
         self._config = config
         self._reread = reread
         self._make_source = make_source
@@ -76,7 +77,7 @@ class Daemon:
             clock=SystemClock(),
             version=__version__,
         )
-        self._publisher = Publisher(mqtt_settings(config.mqtt, device, environ), context)
+        self._publisher = Publisher(settings, context)
         self._store = ModelStore(models_dir, state_dir)
         self._runners: dict[str, Runner] = {}
         self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
@@ -273,7 +274,7 @@ def run_daemon(path: Path, environ: Mapping[str, str], is_root: bool) -> None:
     Daemon(
         config,
         reread,
-        environ,
+        mqtt_settings(config.mqtt, config.device.id, environ),
         configuration.state_dir(config, environ, is_root),
         configuration.models_dir(config, environ, is_root),
     ).run()
