@@ -21,7 +21,6 @@ from .pipeline import Pipeline
 from .records import (
     Candidate,
     Frame,
-    HealthState,
     ModelReport,
     ModelSpec,
     PipelineInfo,
@@ -106,7 +105,7 @@ class Runner:
             self._stats,
             sequence,
             publish=publish,
-            on_fault=self._on_fault,
+            on_fault=self._health.inference,
         )
         # A hung inference is beyond reach: the process must be able to end all the same.
         self._thread = threading.Thread(target=self._run, name=f"infer-{plan.name}", daemon=True)
@@ -129,7 +128,7 @@ class Runner:
         stopped = self._capture.stop(max(0.0, deadline - time.monotonic()))
         stopped = stopped and not self._thread.is_alive()
         if not self.ended:
-            self._health.set(HealthState.STOPPED, reason, expected=True)
+            self._health.stopped(reason, expected=True)
         return stopped
 
     def check(self) -> None:
@@ -178,7 +177,7 @@ class Runner:
         self._pipeline.run(model, filter_)
         if not self._stopping.is_set():
             self.ended = True
-            self._health.set(HealthState.STOPPED, "the recording has ended", expected=True)
+            self._health.stopped("the recording has ended", expected=True)
             self._on_end()
 
     def _wait_for_model(self) -> Model | None:
@@ -203,7 +202,7 @@ class Runner:
 
     def _refused(self, reason: str) -> None:
         self._report(Verdict.REFUSED, self._store.version_of(self.plan.model), reason)
-        self._health.set(HealthState.STOPPED, f"no model: {reason}")
+        self._health.stopped(f"no model: {reason}", expected=False)
 
     def _accepted(self, model: Model) -> None:
         spec = model.spec
@@ -227,17 +226,11 @@ class Runner:
         candidate = Candidate(self.plan.model, version, verdict, reason, time.monotonic_ns())
         self._publish(ModelReport(self.plan.name, self._active, candidate))
 
-    # ---- called from the capture's and the pipeline's threads -----------------------------------
+    # ---- called from the capture's thread, and from that of check ------------------------------
 
     def _on_capture_state(self, state: CaptureState, reason: str | None) -> None:
         if state is CaptureState.RUNNING:
-            self._health.set(HealthState.RUNNING)
+            self._health.source(None)
         elif state is CaptureState.LOST:
-            self._health.set(HealthState.SOURCE_LOST, reason)
+            self._health.source(reason)
         # ENDED is told by the runner's thread, once the last frame was inferred.
-
-    def _on_fault(self, reason: str | None) -> None:
-        if reason is None:
-            self._health.set(HealthState.RUNNING)
-        else:
-            self._health.set(HealthState.DEGRADED, f"inference fails: {reason}")
