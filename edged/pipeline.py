@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator
 
 from .cadence import Cadence
@@ -65,6 +66,12 @@ class Pipeline:
                 self.step(frame, model, filter_)
             except ModelError as error:
                 self._fault(str(error))
+            except Exception as error:  # a mistake of ours: it costs this frame, not the pipeline
+                if not self._faulty:
+                    # As text: a traceback that a log handler keeps would keep the input's memory
+                    # in use, and the runtime would refuse to run.
+                    log.error("pipeline %s: %s", self.name, traceback.format_exc())
+                self._fault(f"{type(error).__name__}: {' '.join(str(error).split())}")
             else:
                 self._fault(None)
             # Held no longer than needed, so that the source can use its buffer again.
