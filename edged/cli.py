@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -145,7 +146,7 @@ def _demo(options: argparse.Namespace) -> None:
     from .demo import run_demo
 
     _log(options, quiet=True)
-    run_demo(options.seconds, print)
+    run_demo(options.seconds, partial(print, flush=True))
 
 
 def _check(options: argparse.Namespace) -> int:

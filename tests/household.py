@@ -32,9 +32,7 @@ class Daemon:
 
     def __init__(self, config: Path) -> None:
         self.config = config
-        environ = {
-            key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)
-        }
+        environ = {key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edged", "run", "-c", str(config)],
             stderr=subprocess.PIPE,

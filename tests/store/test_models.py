@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -152,20 +153,24 @@ def test_a_copy_that_was_damaged_is_written_again(store: ModelStore, damaged: by
     assert store.keep(files(store)).read_bytes() == DATA
 
 
-@pytest.fixture
-def cramped_store(store: ModelStore) -> Iterator[ModelStore]:
-    """A store on a disk where no file can grow beyond 100 bytes."""
+@contextmanager
+def cramped() -> Iterator[None]:
+    """A disk where no file can grow beyond 100 bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield store
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_copy_that_cannot_be_written_is_told_and_leaves_nothing(
-    cramped_store: ModelStore, tmp_path: Path
+    store: ModelStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError, match=r"cannot keep a copy of it in .*/state/store: File too"):
-        cramped_store.keep(files(cramped_store))
+    candidate = files(store)
+    told = r"cannot keep a copy of it in .*/state/store: File too"
+    with pytest.raises(ModelError, match=told), cramped():
+        store.keep(candidate)
     assert list((tmp_path / "state" / "store").iterdir()) == []
 
 
