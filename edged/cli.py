@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -107,7 +108,10 @@ _SCHEMAS = ("result", "model", "health", "info", "metrics", "config")
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not allowed; a number above 0")
     return value
@@ -142,7 +146,7 @@ def _demo(options: argparse.Namespace) -> None:
     from .demo import run_demo
 
     _log(options, quiet=True)
-    run_demo(options.seconds, print)
+    run_demo(options.seconds, partial(print, flush=True))
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from .errors import ConfigError
 from .handoff import Closed
 from .intake import Intake
 from .publish import Context
+from .publish.mqtt import MqttSettings
 from .publish.publisher import Publisher
 from .records import Info, Metrics, Record
 from .runner import Runner
@@ -61,12 +62,12 @@ class Daemon:
         self,
         config: configuration.Config,
         reread: Callable[[], configuration.Config],
-        environ: Mapping[str, str],
+        settings: MqttSettings,
         state_dir: Path,
         models_dir: Path,
         make_source: Callable[[configuration.SourceTable], Source] = make_source,
     ) -> None:
-        """Does no I/O but for the broker's password. Raises ConfigError."""
+        """Does no I/O."""
         self._config = config
         self._reread = reread
         self._make_source = make_source
@@ -80,7 +81,7 @@ class Daemon:
             clock=SystemClock(),
             version=__version__,
         )
-        self._publisher = Publisher(mqtt_settings(config.mqtt, device, environ), context)
+        self._publisher = Publisher(settings, context)
         models = config.models
         self._vault = Vault(state_dir, models.keep_versions)
         keys = load_keys(models.trusted_keys) if models.require_signature else None
@@ -271,7 +272,7 @@ def run_daemon(path: Path, environ: Mapping[str, str], is_root: bool) -> None:
     Daemon(
         config,
         reread,
-        environ,
+        mqtt_settings(config.mqtt, config.device.id, environ),
         configuration.state_dir(config, environ, is_root),
         configuration.models_dir(config, environ, is_root),
     ).run()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import socket
 import tempfile
 import threading
@@ -18,7 +17,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from . import __version__
 from . import config as configuration
-from .build import make_source
+from .build import make_source, mqtt_settings
 from .daemon import Daemon
 from .errors import EdgedError, MissingExtra
 from .groundtruth import Counts, match
+from .publish.mqtt import Version
 from .records import Detection, Frame, Latency
 from .service.metrics import stage_latency
 from .sources import Source
@@ -188,8 +188,12 @@ def run_demo(seconds: float, tell: Callable[[str], None]) -> None:
         subscriber.start()
         config = configuration.parse_config(_CONFIG.format(port=broker.port).encode(), "demo.toml")
         with tempfile.TemporaryDirectory(prefix="edged-demo-") as state:
+            # amqtt misreads a CONNECT of MQTT 5 that carries a will, and never answers.
+            settings = replace(
+                mqtt_settings(config.mqtt, config.device.id, {}), first_version=Version.V3_1_1
+            )
             daemon = Daemon(
-                config, lambda: config, os.environ, Path(state), MODELS_DIR, listening_source
+                config, lambda: config, settings, Path(state), MODELS_DIR, listening_source
             )
             timer = threading.Timer(seconds, daemon.stop)
             timer.daemon = True

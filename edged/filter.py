@@ -19,7 +19,7 @@ Places = npt.NDArray[np.intp]
 
 
 class Filter:
-    """Keeps what scores at least ``threshold``, best first, at most ``max_results``.
+    """Keeps what scores over ``threshold``, best first, at most ``max_results``.
 
     ``name_of`` gives a class's label; ``allowed`` is the list of labels to publish, None for all.
     """
@@ -39,7 +39,7 @@ class Filter:
 
     def apply(self, decoded: Decoded, placement: Placement) -> Findings:
         """What is left of one frame's findings; ``placement`` is how its frame lay in the input."""
-        kept = np.flatnonzero(decoded.scores >= self._threshold)
+        kept = np.flatnonzero(decoded.scores > self._threshold)
         kept = kept[np.argsort(-decoded.scores[kept], kind="stable")]
         if isinstance(decoded, ScoredBoxes):
             return tuple(islice(self._detections(decoded, kept, placement), self._max_results))

@@ -19,6 +19,7 @@ from .records import TensorSpec
 from .store.minisign import PublicKey
 from .store.models import ModelFiles, read_model_files
 from .store.signature import load_keys, state_of
+from .toml_text import printable
 
 log = logging.getLogger("edged.inspect")
 
@@ -135,16 +136,23 @@ def as_text(inspected: Inspected) -> list[str]:
         author = f", by {facts.metadata.author}" if facts.metadata.author else ""
         lines.append(f"metadata   {name}{author}")
     if facts.metadata_problem:
-        lines.append(f"metadata   not used: {facts.metadata_problem}")
+        lines.append(f"metadata   {facts.metadata_problem}")
     lines.append(f"signature  {inspected.signature}")
     if inspected.signature != "none":
         lines += [f"           {name}: {s}" for name, s in inspected.signatures_beside.items()]
     if examined is None:
-        return [*lines, f"refused    {inspected.problem}"]
+        lines.append(f"refused    {inspected.problem}")
+    else:
+        lines += _how_it_runs(examined)
+    # Names come out of the file: none may play with the terminal.
+    return [printable(line) for line in lines]
+
+
+def _how_it_runs(examined: Examined) -> list[str]:
     reading = examined.reading
     shown = ", ".join(reading.labels.names[:_LABELS_SHOWN])
     more = len(reading.labels.names) - _LABELS_SHOWN
-    lines += [
+    return [
         f"task       {reading.task.name}: {reading.task.why}",
         f"pixels     {reading.pixels.said}",
         f"labels     {reading.labels.origin}"
@@ -152,7 +160,6 @@ def as_text(inspected: Inspected) -> list[str]:
         + (f" and {more:,} more" if more > 0 else ""),
         f"speed      {examined.probed.invoke_ms:.2f} ms for one invocation, just tried",
     ]
-    return lines
 
 
 def _tensors(tensors: tuple[TensorSpec, ...] | tuple[FileTensor, ...]) -> list[dict[str, Any]]:

@@ -9,7 +9,9 @@ fails goes through the old one, so that no result is lost. Times are of the mono
 
 from __future__ import annotations
 
+import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -21,6 +23,8 @@ from .model import Model
 from .records import Frame, Latency, Result
 from .service.metrics import PipelineStats
 from .trial import Expected, Trial
+
+log = logging.getLogger("edged.pipeline")
 
 NS_PER_MS = 1e6
 
@@ -112,6 +116,12 @@ class Pipeline:
             latency = self.step(frame, serving.model, serving.filter)
         except ModelError as error:
             reason = str(error)
+        except Exception as error:  # a mistake of ours: it costs this frame, not the pipeline
+            if not self._faulty:
+                # As text: a traceback that a log handler keeps would keep the input's memory in
+                # use, and the runtime would refuse to run.
+                log.error("pipeline %s: %s", self.name, traceback.format_exc())
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         trial = self._trial
         if trial is not None:
             failure = reason or trial.failure(latency.inference)

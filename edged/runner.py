@@ -22,7 +22,6 @@ from .reading import Reading
 from .records import (
     Candidate,
     Frame,
-    HealthState,
     ModelReport,
     ModelSpec,
     PipelineInfo,
@@ -105,7 +104,7 @@ class Runner:
             self._stats,
             sequence,
             publish=publish,
-            on_fault=self._on_fault,
+            on_fault=self._health.inference,
             on_trial=lambda *trial: on_trial(self, *trial),
         )
         # A hung inference is beyond reach: the process must be able to end all the same.
@@ -131,7 +130,7 @@ class Runner:
         stopped = self._capture.stop(max(0.0, deadline - time.monotonic()))
         stopped = stopped and not self._thread.is_alive()
         if not self.ended:
-            self._health.set(HealthState.STOPPED, reason, expected=True)
+            self._health.stopped(reason, expected=True)
         return stopped
 
     def check(self) -> None:
@@ -230,7 +229,7 @@ class Runner:
         candidate = Candidate(self.plan.model, version, verdict, reason, time.monotonic_ns())
         self._publish(ModelReport(self.plan.name, self.active, candidate))
         if bad and self._serving is None:
-            self._health.set(HealthState.STOPPED, f"no model: {reason}")
+            self._health.stopped(f"no model: {reason}", expected=False)
 
     def _tell_serving(self, model: Model) -> None:
         log.info(
@@ -267,20 +266,14 @@ class Runner:
         self._pipeline.run(serving)
         if not self._stopping:
             self.ended = True
-            self._health.set(HealthState.STOPPED, "the recording has ended", expected=True)
+            self._health.stopped("the recording has ended", expected=True)
             self._on_end()
 
-    # ---- called from the capture's and the pipeline's threads -----------------------------------
+    # ---- called from the capture's thread, and from that of check ------------------------------
 
     def _on_capture_state(self, state: CaptureState, reason: str | None) -> None:
         if state is CaptureState.RUNNING:
-            self._health.set(HealthState.RUNNING)
+            self._health.source(None)
         elif state is CaptureState.LOST:
-            self._health.set(HealthState.SOURCE_LOST, reason)
+            self._health.source(reason)
         # ENDED is told by the runner's thread, once the last frame was inferred.
-
-    def _on_fault(self, reason: str | None) -> None:
-        if reason is None:
-            self._health.set(HealthState.RUNNING)
-        else:
-            self._health.set(HealthState.DEGRADED, f"inference fails: {reason}")

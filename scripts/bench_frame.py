@@ -164,11 +164,7 @@ def measure(model: Path, turns: int, threads: int) -> dict[str, Any]:
         finally:
             daemon.send_signal(signal.SIGCONT)
             daemon.terminate()
-            try:
-                daemon.wait(10)
-            except subprocess.TimeoutExpired:
-                print((house / "log").read_text()); os.system(f"/tmp/v/bin/py-spy dump -p {daemon.pid}; cat /proc/{daemon.pid}/status | grep -i state")
-                raise
+            daemon.wait(10)
     return summed_up(model, kept, bare_rates, our_rates, bare_ms, first_s, resident)
 
 
@@ -182,12 +178,11 @@ def summed_up(
     resident: float,
 ) -> dict[str, Any]:
     latencies = [one["latency_ms"] for one in kept]
-    stages = {
-        stage: [latency[stage] for latency in latencies] for stage in latencies[0]
-    }
+    stages = {stage: [latency[stage] for latency in latencies] for stage in latencies[0]}
     overhead = [one["total"] - one["inference"] - one["wait"] for one in latencies]
     return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
         "runtime": f"{runtime().name} {runtime().version}",
         "model": model.name,
         "frames": len(kept),
@@ -222,14 +217,17 @@ def main() -> None:
     if options.json:
         print(json.dumps(found, indent=2))
         return
-    print(f"{found['machine']}; {found['runtime']}; {found['model']}; {found['frames']} frames")
+    print(
+        f"{found['machine']}; Python {found['python']}; {found['runtime']}; "
+        f"{found['model']}; {found['frames']} frames"
+    )
     for stage, values in found["stages_ms"].items():
         print(f"{stage:<14} p50 {values['p50']:8.3f} ms   p99 {values['p99']:8.3f} ms")
     overhead = found["overhead_ms"]
     print(f"overhead       p50 {overhead['p50']:8.3f} ms   p99 {overhead['p99']:8.3f} ms")
     print(
-        f"rate           {found['rate_hz']:.1f} Hz, bare interpreter {found['bare_rate_hz']:.1f} Hz: "
-        f"{found['rate_ratio']:.1%}"
+        f"rate           {found['rate_hz']:.1f} Hz, {found['rate_ratio']:.1%} of the bare "
+        f"interpreter's {found['bare_rate_hz']:.1f} Hz"
     )
     print(f"resident       {found['resident_mb']:.1f} MB")
     print(f"first result   {found['first_result_s']:.2f} s after the start of the process")

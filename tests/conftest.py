@@ -27,6 +27,8 @@ def testdata() -> Path:
     """The shared models, broken models and photos; skips the test where they are absent."""
     given = os.environ.get("EDGED_TESTDATA")
     path = Path(given) if given else REPO.parent / "shared" / "testdata"
+    if not path.is_dir() and given:
+        pytest.fail(f"EDGED_TESTDATA names {path}, and there is no such directory")
     if not path.is_dir():
         pytest.skip(f"no test data at {path}; name its directory in EDGED_TESTDATA")
     return path
@@ -58,7 +60,7 @@ class Mosquitto:
         """Start it, again on the same port and with nothing remembered; waits until it listens."""
         path = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         if path is None:
-            pytest.fail("mosquitto is not installed: run scripts/setup")
+            pytest.fail("mosquitto is not installed: run scripts/test")
         self.log = []
         command = [path, "-c", str(self._config)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -172,7 +174,7 @@ class Subscriber:
             options = SubscribeOptions(qos=2, retainAsPublished=True)
             client.subscribe(self._topic, options=options)
         else:
-            client.subscribe(self._topic, qos=2)
+            client.subscribe(self._topic, qos=1)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         with self._changed:

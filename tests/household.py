@@ -1,4 +1,4 @@
-"""The real daemon as its user runs it: a process, a config file, a broker, a directory of models."""
+"""The real daemon as its user runs it: a process, a config file, a broker, a few models."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ class Daemon:
 
     def __init__(self, config: Path) -> None:
         self.config = config
-        environ = {
-            key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)
-        }
+        environ = {key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edged", "run", "-c", str(config)],
             stderr=subprocess.PIPE,

@@ -40,10 +40,9 @@ def test_classes_come_best_first() -> None:
     assert found == (ClassScore("dog", 0.5), ClassScore("cat", 0.25), ClassScore("owl", 0.125))
 
 
-def test_what_scores_less_than_the_threshold_is_left_out() -> None:
-    assert keeping(threshold=0.5).apply(classes(0.25, 0.5, 0.125), WHOLE) == (
-        ClassScore("dog", 0.5),
-    )
+def test_only_what_scores_over_the_threshold_is_kept() -> None:
+    found = keeping(threshold=0.5).apply(classes(0.25, 0.625, 0.5), WHOLE)
+    assert found == (ClassScore("dog", 0.625),)
     assert keeping(threshold=0.75).apply(boxes((0, 0.5), (1, 0.25)), WHOLE) == ()
 
 

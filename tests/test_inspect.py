@@ -1,101 +1,151 @@
+"""What ``edged model inspect`` finds out about a file."""
+
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from signing import SIGNED, Signer
+from household import SMALL_MODELS, House
 
-from edged.errors import ConfigError
-from edged.inspect import as_json, as_text, inspect, trusted_keys
-from edged.store.signature import load_keys
+from edged.errors import ModelError
+from edged.inspect import as_json, as_text, inspect
 
-MODEL = Path(__file__).resolve().parent / "models" / "classifier_uint8.tflite"
-TRUSTED = load_keys([SIGNED / "trusted.pub"])
-TRUSTED_ID = TRUSTED[0].key_id
-CONFIG = """
-[models]
-trusted_keys = ["keys/release.pub"]
-[[pipelines]]
-model = "coco"
-source.kind = "synthetic"
-"""
+LABELLED = "classifier_uint8_background"
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    shutil.copy(MODEL, tmp_path / "coco.tflite")
-    (tmp_path / "coco.labels.txt").write_text("red\ngreen\nblue\n")
-    return tmp_path / "coco.tflite"
+def text_of(path: Path) -> dict[str, list[str]]:
+    """The lines for a person, by their first word."""
+    lines: dict[str, list[str]] = {}
+    for line in as_text(inspect(path)):
+        word, _, rest = line.partition(" ")
+        lines.setdefault(word, []).append(rest.strip())
+    return lines
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """A configuration that trusts a key, which lies beside it."""
-    (tmp_path / "keys").mkdir()
-    shutil.copy(SIGNED / "trusted.pub", tmp_path / "keys" / "release.pub")
-    path = tmp_path / "edged.toml"
-    path.write_text(CONFIG)
-    return path
+def test_a_person_reads_what_the_model_is_and_why() -> None:
+    path = SMALL_MODELS / f"{LABELLED}.tflite"
+    lines = text_of(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    speed = lines.pop("speed")
+    assert lines == {
+        "file": [str(path)],
+        "size": ["1,727 bytes"],
+        "sha256": [sha256],
+        "version": [sha256[:12]],
+        "made": ["by    colour classifier with a background class"],
+        "input": ["image  uint8 1x32x32x3  scale 0.00392157, zero point 0"],
+        "output": ["scores  uint8 1x4  scale 0.00390625, zero point 0"],
+        "operators": ["FULLY_CONNECTED, MEAN, SOFTMAX"],
+        "metadata": ["colours"],
+        "signature": ["none"],
+        "task": [
+            "classification: one output of 4 classes; probabilities (the model ends in a softmax)"
+        ],
+        "pixels": [
+            "(byte - 0) / 255, from its metadata, then scale 0.00392157, zero point 0",
+        ],
+        "labels": ["embedded colours.txt: background, red, green, blue"],
+    }
+    assert speed[0].endswith(" ms for one invocation, just tried")
 
 
-def sign(path: Path) -> None:
-    path.with_name(f"{path.name}.minisig").write_bytes(Signer().sign(path.read_bytes()))
+def test_a_program_reads_all_of_it() -> None:
+    path = SMALL_MODELS / f"{LABELLED}.tflite"
+    report: dict[str, Any] = json.loads(json.dumps(as_json(inspect(path)), allow_nan=False))
+    assert report["usable"] is True
+    assert report["problem"] is None
+    assert report["name"] == LABELLED
+    assert report["size_bytes"] == path.stat().st_size
+    assert report["version"] == report["sha256"][:12]
+    assert (report["task"], report["task_reason"][:24]) == (
+        "classification",
+        "one output of 4 classes;",
+    )
+    assert report["inputs"] == [
+        {
+            "name": "image",
+            "shape": [1, 32, 32, 3],
+            "shape_signature": [1, 32, 32, 3],
+            "dtype": "uint8",
+            "quantization": {"scale": pytest.approx(1 / 255), "zero_point": 0},
+        }
+    ]
+    assert report["labels"] == {
+        "origin": "embedded colours.txt",
+        "offset": 0,
+        "count": 4,
+        "names": ["background", "red", "green", "blue"],
+    }
+    assert report["metadata"]["inputs"][0]["normalization"] == {"mean": [0.0], "std": [255.0]}
+    assert report["signature"] == {"state": "none"}
+    assert report["invoke_ms"] > 0
 
 
-def test_an_unsigned_model_is_inspected_and_has_no_signature(model: Path) -> None:
-    inspected = inspect(model, TRUSTED)
-    assert inspected.problem is None
-    assert [line for line in as_text(inspected) if "signature" in line] == ["signature  none"]
-    assert not any("coco.labels.txt: none" in line for line in as_text(inspected))
-    assert as_json(inspected)["signature"]["state"] == "none"
+def test_a_model_that_would_be_refused_is_shown_with_the_reason() -> None:
+    inspected = inspect(SMALL_MODELS / "pose.tflite")
+    reason = (
+        "its outputs fit no task of this version (classification, detection): "
+        '"keypoints" 1x1x17x3 float32'
+    )
+    assert as_text(inspected)[-1] == f"refused    {reason}"
+    report = as_json(inspected)
+    assert (report["usable"], report["problem"]) == (False, reason)
+    assert report["outputs"][0]["shape"] == [1, 1, 17, 3]
+    assert (report["task"], report["pixels"], report["labels"]) == (None, None, None)
 
 
-def test_the_signatures_of_a_model_and_of_what_lies_beside_it_are_told(model: Path) -> None:
-    sign(model)
-    inspected = inspect(model, TRUSTED)
-    valid = f"valid: key {TRUSTED_ID}, version 12"
-    lines = as_text(inspected)
-    place = lines.index(f"signature  {valid}")
-    assert lines[place + 1] == "           coco.labels.txt: none"
-    told = {"state": valid, "beside": {"coco.labels.txt": "none"}}
-    assert json.loads(json.dumps(as_json(inspected)))["signature"] == told
+def test_what_lies_beside_the_file_counts(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.model("detector_tf1")
+    house.labels("detector_tf1", "???", *(f"kind {n}" for n in range(12)))
+    path = house.models / "detector_tf1.tflite"
+    path.with_name("detector_tf1.tflite.minisig").write_text("untrusted comment: x")
+    lines = text_of(path)
+    assert lines["labels"][0].startswith("labels file detector_tf1.labels.txt: ???, kind 0, ")
+    assert lines["labels"][0].endswith("kind 8 and 3 more")
+    assert lines["signature"] == ["present, not verified by this version"]
+    # Shapes that the file does not tell come from the try.
+    assert lines["output"][0] == "TFLite_Detection_PostProcess  float32 1x10x4"
 
 
-def test_a_signature_cannot_be_judged_without_trusted_keys(model: Path) -> None:
-    sign(model)
-    assert inspect(model).signature == "present; no trusted keys given"
-
-
-def test_a_model_that_is_refused_tells_its_signature_all_the_same(model: Path) -> None:
-    shutil.copy(MODEL.with_name("two_inputs.tflite"), model)
-    sign(model)
-    inspected = inspect(model, TRUSTED)
-    assert inspected.problem is not None
-    assert f"signature  valid: key {TRUSTED_ID}, version 12" in as_text(inspected)
-
-
-def test_the_keys_are_those_of_the_configuration(config: Path) -> None:
-    assert trusted_keys(config, {}) == TRUSTED
-    assert trusted_keys(None, {"EDGED_CONFIG": str(config)}) == TRUSTED
-
-
-def test_without_a_configuration_there_are_no_keys(tmp_path: Path) -> None:
-    assert trusted_keys(None, {"EDGED_CONFIG": str(tmp_path / "gone.toml")}) == ()
-
-
-def test_a_configuration_that_is_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such file"):
-        trusted_keys(tmp_path / "gone.toml", {"EDGED_CONFIG": "any"})
-
-
-def test_a_key_that_is_missing_is_an_error_only_where_the_configuration_was_named(
-    config: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (
+            b"M001",
+            b"X001",
+            "its metadata is not used: it does not begin like TFLite metadata",
+        ),
+        (
+            b"PK\x01\x02",
+            b"PK\xff\xff",
+            'its label file "colours.txt" is missing from it, or damaged',
+        ),
+    ],
+)
+def test_metadata_that_cannot_be_used_is_told(
+    tmp_path: Path, before: bytes, after: bytes, problem: str
 ) -> None:
-    (config.parent / "keys" / "release.pub").unlink()
-    assert trusted_keys(None, {"EDGED_CONFIG": str(config)}) == ()
-    assert "no trusted keys" in caplog.text
-    assert "release.pub: there is no such file" in caplog.text
-    with pytest.raises(ConfigError, match=r"release\.pub"):
-        trusted_keys(config, {})
+    data = (SMALL_MODELS / f"{LABELLED}.tflite").read_bytes()
+    assert before in data
+    path = tmp_path / "x.tflite"
+    path.write_bytes(data.replace(before, after))
+    assert text_of(path)["metadata"][-1] == problem
+    assert as_json(inspect(path))["metadata_problem"] == problem
+
+
+def test_names_in_the_file_cannot_play_with_the_terminal(tmp_path: Path) -> None:
+    data = (SMALL_MODELS / "classifier_uint8.tflite").read_bytes()
+    path = tmp_path / "x.tflite"
+    path.write_bytes(data.replace(b"colour classifier", b"\x1b[31mred\nversion"[:17].ljust(17)))
+    lines = as_text(inspect(path))
+    assert all(line.isprintable() for line in lines)
+    assert sum(line.startswith("version") for line in lines) == 1
+
+
+def test_a_file_that_is_no_model_is_an_error() -> None:
+    with pytest.raises(ModelError, match="no TFLite model: it is a text file"):
+        inspect(SMALL_MODELS / "README.md")

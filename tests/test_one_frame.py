@@ -27,7 +27,7 @@ from edged.pipeline import Pipeline
 from edged.publish import Context
 from edged.publish.messages import encode
 from edged.reading import read_model
-from edged.records import Latency, ModelSpec, PixelOrder, Result
+from edged.records import Frame, Latency, ModelSpec, PixelOrder, Result
 from edged.service.metrics import PipelineStats
 from edged.sources.images import ImagesSource
 from edged.store.models import read_model_files
@@ -149,7 +149,8 @@ def test_a_picture_becomes_a_published_box(tmp_path: Path) -> None:
     model = Model(spec, engine, reading, Fit.LETTERBOX)
 
     # Pipeline takes frames out of a slot and hands results on; step is one frame's journey.
-    slot, published = LatestSlot(), list[Result]()
+    slot: LatestSlot[Frame] = LatestSlot()
+    published: list[Result] = []
     pipeline = Pipeline(
         "front",
         slot,

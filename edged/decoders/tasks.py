@@ -147,7 +147,8 @@ def _activation(output: Output) -> tuple[Activation, str]:
         limits = np.iinfo(np.dtype(output.dtype))
         scale, zero = output.quantization.scale, output.quantization.zero_point
         low, high = (limits.min - zero) * scale, (limits.max - zero) * scale
-        if low == 0 and 0.9 < high <= 1.0:
+        # 255 steps of 1/255, stored in 32 bits, are a little more than 1.
+        if low == 0 and 0.9 < high <= 1.0001:
             return Activation.NONE, "scores (its quantisation covers 0 to 1)"
     return Activation.SOFTMAX, "logits, so a softmax is applied"
 

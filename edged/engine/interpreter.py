@@ -106,6 +106,6 @@ def _tensor_spec(details: Mapping[str, Any]) -> TensorSpec:
 
 
 def one_line(error: BaseException, limit: int = 160) -> str:
-    """An error's text as one line of bounded length; its type's name where it has no text."""
-    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """A runtime's error as one line of bounded length. It has no text where memory ran out."""
+    text = " ".join(str(error).split()).rstrip(".") or "most likely it needs too much memory"
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -140,6 +140,11 @@ class Preprocessor:
     def _placement_of(self, frame: Frame) -> Placement:
         size = Size(frame.pixels.shape[1], frame.pixels.shape[0])
         if self._placement is None or self._placement.frame != size:
+            # OpenCV writes beside a buffer that does not fit, and says nothing.
+            channels = 1 if frame.order is PixelOrder.GRAY else 3
+            if frame.pixels.ndim != channels // 3 + 2 or frame.pixels.shape[2:] not in ((), (3,)):
+                shape = "x".join(map(str, frame.pixels.shape))
+                raise ModelError(f"a frame of {shape} is no {frame.order.value} picture")
             self._placement = Placement.of(size, self.size, self._fit)
             self._scaled.clear()
         return self._placement

@@ -24,7 +24,7 @@ def status(context: Context, payload: bytes) -> Message:
 
 
 def topic_of(record: records.Record, context: Context) -> str:
-    """Where a record is published."""
+    """Where a record is published. Raises MessageRefused for anything that is no record."""
     root = f"{context.prefix}/{context.device}"
     match record:
         case records.Result():
@@ -37,6 +37,8 @@ def topic_of(record: records.Record, context: Context) -> str:
             return f"{root}/info"
         case records.Metrics():
             return f"{root}/metrics"
+        case _:
+            raise MessageRefused(f"A {type(record).__name__} was not sent: only records are.")
 
 
 def is_retained(record: records.Record) -> bool:
@@ -47,40 +49,44 @@ def is_retained(record: records.Record) -> bool:
 def encode(record: records.Record, context: Context) -> Message:
     """The message of a record. Raises MessageRefused for what must not leave the device."""
     topic = topic_of(record, context)
-    match record:
-        case records.Result():
-            payload = _checked(topic, convert.result(record, context))
-        case records.ModelReport():
-            payload = _checked(topic, convert.model(record, context))
-        case records.Health():
-            payload = _checked(topic, convert.health(record, context))
-        case records.Info():
-            payload = _info_that_fits(topic, record, context)
-        case records.Metrics():
-            payload = _checked(topic, convert.metrics(record, context))
+    try:
+        payload = _payload(record, context)
+    except (ArithmeticError, AttributeError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        # A record that is not what its type says.
+        raise MessageRefused(f"A message was not sent: {error}.") from error
     return Message(topic, payload, context.qos, is_retained(record))
 
 
-def _checked(topic: str, message: wire.Closed) -> bytes:
+def _payload(record: records.Record, context: Context) -> bytes:
+    match record:
+        case records.Result():
+            return _checked(convert.result(record, context))
+        case records.ModelReport():
+            return _checked(convert.model(record, context))
+        case records.Health():
+            return _checked(convert.health(record, context))
+        case records.Info():
+            return _info_that_fits(record, context)
+        case records.Metrics():
+            return _checked(convert.metrics(record, context))
+
+
+def _checked(message: wire.Closed) -> bytes:
     """The JSON of a message that keeps to its own type and to the limit of size."""
-    try:
-        # Bytes stay bytes here, and no type has room for them; JSON would get them as base64.
-        values = msgspec.to_builtins(message, builtin_types=_BYTES)
-        msgspec.convert(values, type(message))
-        payload = msgspec.json.encode(message)
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise MessageRefused(f"A message for {topic} was not sent: {error}.") from error
+    # Bytes stay bytes here, and no type has room for them; JSON would get them as base64.
+    msgspec.convert(msgspec.to_builtins(message, builtin_types=_BYTES), type(message))
+    payload = msgspec.json.encode(message)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise MessageRefused(
-            f"A message of {len(payload):,} bytes for {topic} was not sent: "
+            f"A message of {len(payload):,} bytes was not sent: "
             f"at most {MAX_PAYLOAD_BYTES:,} bytes may leave in one."
         )
     return payload
 
 
-def _info_that_fits(topic: str, record: records.Info, context: Context) -> bytes:
+def _info_that_fits(record: records.Info, context: Context) -> bytes:
     """``P/info`` with label names, or with their numbers where the names make it too long."""
     try:
-        return _checked(topic, convert.info(record, context, wire.MAX_LABELS_TOLD))
+        return _checked(convert.info(record, context, wire.MAX_LABELS_TOLD))
     except MessageRefused:
-        return _checked(topic, convert.info(record, context, most_labels=0))
+        return _checked(convert.info(record, context, most_labels=0))

@@ -56,10 +56,11 @@ class Publisher:
         self._thread.start()
 
     def publish(self, record: Record) -> None:
-        """Hand a record over. Never blocks; callable from any thread. Raises Closed after close.
+        """Hand a record over. Never blocks; callable from any thread.
 
-        What must not leave the device is refused later, by the publisher's thread: it is logged
-        once for its topic and counted as dropped.
+        Raises Closed after ``close``, and MessageRefused for anything that is no record. A record
+        whose content must not leave the device is refused later, by the publisher's thread: it is
+        logged once for its topic and counted as dropped.
         """
         self._outbox.put(topic_of(record, self._context), record)
         if self.connected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import TextIO
 
 # sd-daemon(3): a line may begin with its syslog priority.
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
@@ -26,8 +27,21 @@ class _Lines(logging.Formatter):
 def log_to_stderr(level: int) -> None:
     """Send edged's own records to standard error; once a process."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines("JOURNAL_STREAM" in os.environ))
+    handler.setFormatter(_Lines(_is_journal(sys.stderr)))
     logger = logging.getLogger("edged")
     logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether a stream leads to the journal and not, as in a desktop's terminal, elsewhere.
+
+    Source: systemd.exec(5), JOURNAL_STREAM, which is inherited by all that a service starts.
+    """
+    try:
+        device, inode = map(int, os.environ["JOURNAL_STREAM"].split(":"))
+        stat = os.fstat(stream.fileno())
+    except (KeyError, ValueError, OSError):
+        return False
+    return (stat.st_dev, stat.st_ino) == (device, inode)

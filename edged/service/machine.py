@@ -39,11 +39,11 @@ def throttled(root: Path = Path("/")) -> bool | None:
 def os_name(root: Path = Path("/")) -> str:
     """The distribution's own name (os-release(5)), or the kernel's."""
     try:
-        lines = (root / "etc/os-release").read_text().splitlines()
+        lines = (root / "etc/os-release").read_text(errors="replace").splitlines()
     except OSError:
         lines = []
     for line in lines:
         key, _, value = line.partition("=")
         if key == "PRETTY_NAME":
-            return value.strip().strip('"')
+            return value.strip().strip("\"'")
     return f"{platform.system()} {platform.release()}"

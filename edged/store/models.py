@@ -155,21 +155,31 @@ class ModelStore:
             return None
 
     def keep(self, files: ModelFiles) -> Path:
-        """The private copy, written atomically if it is not there yet. Raises ModelError."""
+        """The private copy, written atomically where it is not there whole. Raises ModelError."""
         kept = self._store_dir / f"{files.facts.sha256}{SUFFIX}"
-        if kept.exists() and kept.stat().st_size == len(files.data):
+        # Compared byte by byte: memory cards wear out.
+        if _read(kept) == files.data:
             return kept
         try:
-            with tempfile.NamedTemporaryFile(dir=self._store_dir, delete=False) as part:
-                part.write(files.data)
-                part.flush()
-                os.fsync(part.fileno())
-            Path(part.name).replace(kept)
+            _write_atomically(kept, files.data)
         except OSError as error:
             raise ModelError(
                 f"cannot keep a copy of it in {self._store_dir}: {error.strerror}"
             ) from error
         return kept
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    """All of it is there afterwards, or nothing. Raises OSError."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+        try:
+            part.write(data)
+            part.flush()
+            os.fsync(part.fileno())
+            Path(part.name).replace(path)
+        except OSError:
+            Path(part.name).unlink()
+            raise
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -8,6 +8,7 @@ all of them where the kernel gives no events.
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import threading
 import time
@@ -174,13 +175,13 @@ class Watcher:
             log.warning("%s", trouble)
 
     def _print(self, name: str) -> Fingerprint:
-        return tuple(_stamp(self._dir / f"{name}{suffix}") for suffix in _SUFFIXES)
+        return tuple(_stamp(f"{self._dir}/{name}{suffix}") for suffix in _SUFFIXES)
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: str) -> Stamp | None:
     """Of the regular file there, following links; None where there is none to be had."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - making Paths would double the cost of a look
     except OSError:
         return None
     if not stat.S_ISREG(found.st_mode):

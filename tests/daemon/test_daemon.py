@@ -176,9 +176,7 @@ def test_a_bad_model_stops_its_own_pipeline_alone(
     assert daemon.stop() == 0
 
 
-def test_a_model_that_comes_later_is_taken(
-    house: House, mosquitto: Make, subscriber: Make
-) -> None:
+def test_a_model_that_comes_later_is_taken(house: House, mosquitto: Make, subscriber: Make) -> None:
     broker = mosquitto()
     heard = subscriber(broker.port)
     house.configure(broker.port, CLASSIFY + '[pipelines.source]\nkind = "synthetic"')
@@ -229,9 +227,7 @@ def test_results_wait_for_a_broker_that_comes_later(
     assert broker.topics().count("edged/pi/eye/result") == 2
 
 
-def test_reload_touches_only_what_changed(
-    house: House, mosquitto: Make, subscriber: Make
-) -> None:
+def test_reload_touches_only_what_changed(house: House, mosquitto: Make, subscriber: Make) -> None:
     broker = mosquitto()
     heard = subscriber(broker.port)
     house.model("classifier_uint8")
@@ -240,9 +236,7 @@ def test_reload_touches_only_what_changed(
     other = 'name = "other"\nmodel = "detector_tf1"\n'
     config = house.configure(broker.port, CLASSIFY + synthetic, other + synthetic)
     daemon = house.run(config)
-    heard.wait_for(
-        lambda got: at_least(2, "eye/result")(got) and at_least(2, "other/result")(got)
-    )
+    heard.wait_for(lambda got: at_least(2, "eye/result")(got) and at_least(2, "other/result")(got))
     house.configure(broker.port, CLASSIFY + synthetic, other + "threshold = 0\n" + synthetic)
     daemon.signal(signal.SIGHUP)
     daemon.wait_for_line("reloaded: started other")

@@ -161,6 +161,12 @@ def test_an_input_of_another_dtype_is_refused() -> None:
         pixel_rule(tensor((1, 8, 8, 3), "int32"), None)
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 2), (8, 8, 4)])
+def test_a_frame_that_is_no_picture_of_its_kind_is_an_error(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match="is no rgb picture"):
+        filled(tensor((1, 8, 8, 3), "uint8"), frame(np.zeros(shape, np.uint8)))
+
+
 def test_normalisation_for_another_number_of_channels_is_refused() -> None:
     spec = tensor((1, 8, 8, 1), "float32")
     rule = Normalization((1.0, 2.0, 3.0), (1.0, 1.0, 1.0), "sidecar")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edged.errors import ConfigError
 from edged.publish.mqtt import MqttSettings, Version
@@ -169,13 +170,17 @@ def test_a_device_that_comes_back_before_the_broker_missed_it_stays_online(
 ) -> None:
     broker = mosquitto()
     heard = subscriber(broker.port, "edged/pi/status")
+    # The connection of the run before, which the broker believes to be alive.
+    stale = Client(CallbackAPIVersion.VERSION2, "edged-pi", protocol=MQTTProtocolVersion.MQTTv5)
+    stale.will_set("edged/pi/status", b"offline", qos=1, retain=True)
+    stale.connect("127.0.0.1", broker.port)
+    stale.loop_read()
     publisher(broker.port)
     told.wait_for("Connected")
-    publisher(broker.port)  # the same device again, while the first still stands
 
-    told.wait_for("the connection broke")
-    heard.wait_for(lambda all_: len(all_) >= 3)
-    assert [each.payload for each in heard.messages[:3]] == [b"online", b"offline", b"online"]
+    heard.wait_for(lambda all_: len(all_) >= 2)
+    assert [each.payload for each in heard.messages] == [b"offline", b"online"]
+    stale.disconnect()
 
 
 # ---- no good answer, or an older MQTT -----------------------------------------------------------
@@ -306,8 +311,10 @@ def test_results_reach_a_broker_of_mqtt_3_1_1(
         sender.publish(a_result(number))
 
     assert sender.wait_delivered(PATIENCE_S)
+    # amqtt 0.12 loses what it has acknowledged and not passed on when the sender goes.
+    messages = heard.wait_for(lambda all_: len(all_) == 101)
     assert sender.close(timeout_s=5) == 0
-    messages = heard.wait_for(lambda all_: all_ and all_[-1].payload == b"offline")
+    heard.wait_for(lambda all_: all_[-1].payload == b"offline")
     results = [json.loads(each.payload) for each in messages if each.topic.endswith("/result")]
     assert [each["sequence"] for each in results] == list(range(100))
     assert told.lines == [f"Connected to the MQTT broker at 127.0.0.1:{amqtt_port} with MQTT 3.1.1"]

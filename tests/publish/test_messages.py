@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +15,13 @@ from jsonschema import Draft202012Validator
 from edged.clock import SystemClock
 from edged.errors import MessageRefused
 from edged.publish import Context
-from edged.publish.messages import OFFLINE, encode, status
+from edged.publish.messages import OFFLINE, encode, status, topic_of
 from edged.publish.wire import KINDS, schema
 from edged.records import (
     Candidate,
     ClassScore,
     Detection,
+    Frame,
     Health,
     HealthState,
     Info,
@@ -31,6 +33,7 @@ from edged.records import (
     Percentiles,
     PipelineInfo,
     PipelineMetrics,
+    PixelOrder,
     Record,
     Result,
     SpoolMetrics,
@@ -323,6 +326,9 @@ def test_a_number_that_is_not_finite_is_refused_and_never_written_as_null(
         ({"findings": (ClassScore(b"pixels", 0.5),), "task": "classification"}, "label"),
         ({"findings": (Detection(bytearray(9), 0.5, (0, 0, 1, 1)),)}, "label"),
         ({"sequence": object()}, "object"),
+        ({"latency_ms": None}, "wait"),
+        ({"captured_ns": 10**30}, "out of range|too large|days"),
+        ({"findings": (Detection("cat", 0.5, (0, 0, 1)),)}, "unpack"),
     ],
 )
 def test_what_the_schema_forbids_is_refused(
@@ -330,6 +336,13 @@ def test_what_the_schema_forbids_is_refused(
 ) -> None:
     with pytest.raises(MessageRefused, match=what):
         encode(dataclasses.replace(a_result(0), **change), context)
+
+
+def test_a_frame_is_no_record(context: Context) -> None:
+    frame = Frame(0, 0, 0, np.zeros((2, 2, 3), np.uint8), PixelOrder.RGB)
+
+    with pytest.raises(MessageRefused, match="A Frame was not sent"):
+        topic_of(frame, context)  # type: ignore[arg-type]
 
 
 def test_a_message_over_16_kib_is_refused(

@@ -1,0 +1,109 @@
+"""From the configuration to objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edged.build import load_options, make_plan, make_source, mqtt_settings
+from edged.config import Config, Pipeline, parse_config
+from edged.engine.geometry import Fit
+from edged.engine.runtime import Delegate
+from edged.errors import ConfigError
+from edged.publish.tls import TlsFiles
+from edged.records import Size
+from edged.sources.images import ImagesSource
+from edged.sources.pi_camera import Picamera2Source
+from edged.sources.synthetic import SyntheticSource
+from edged.sources.v4l2 import V4l2Source
+from edged.sources.video import VideoSource
+
+
+def config(text: str, source: str = 'kind = "synthetic"') -> Config:
+    return parse_config(f"{text}\n[pipelines.source]\n{source}".encode(), "/etc/edged/edged.toml")
+
+
+def pipeline(source: str, text: str = "") -> Pipeline:
+    return config(f'[[pipelines]]\nmodel = "m"\n{text}', source).pipelines[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "live"),
+    [
+        ('kind = "picamera2"', Picamera2Source, True),
+        ('kind = "v4l2"', V4l2Source, True),
+        ('kind = "video"\npath = "a.mp4"', VideoSource, True),
+        ('kind = "video"\npath = "a.mp4"\nrealtime = false', VideoSource, False),
+        ('kind = "images"\npath = "a"', ImagesSource, False),
+        ('kind = "synthetic"', SyntheticSource, None),
+    ],
+)
+def test_every_kind_of_source_is_made_and_nothing_opened(
+    source: str, kind: type, live: bool | None
+) -> None:
+    made = make_source(pipeline(source).source)
+    assert type(made) is kind
+    if live is not None:
+        assert made.live is live
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "realtime", "fps"),
+    [
+        ('kind = "synthetic"', True, 15),
+        ('kind = "synthetic"\nfps = 0', True, None),
+        ('kind = "picamera2"\nfps = 10', True, 10),
+        ('kind = "video"\npath = "a.mp4"', True, None),
+        ('kind = "video"\npath = "a.mp4"\nrealtime = false', False, None),
+        ('kind = "images"\npath = "a"', False, None),
+        ('kind = "images"\npath = "a"\nfps = 4', True, 4),
+        ('kind = "images"\npath = "a"\nfps = 4\nrealtime = false', False, 4),
+    ],
+)
+def test_recordings_wait_or_drop_as_the_contract_says(
+    source: str, realtime: bool, fps: float | None
+) -> None:
+    plan = make_plan(pipeline(source))
+    assert (plan.realtime, plan.fps) == (realtime, fps)
+
+
+def test_a_plan_holds_what_the_pipelines_table_says() -> None:
+    plan = make_plan(
+        pipeline(
+            'kind = "picamera2"\nsize = [640, 480]',
+            'name = "front"\nthreshold = 0.25\nlabels = ["cat"]\nmax_results = 3\n'
+            'threads = 2\nfit = "crop"',
+        )
+    )
+    assert (plan.name, plan.model, plan.source_kind) == ("front", "m", "picamera2")
+    assert (plan.threshold, plan.labels, plan.max_results) == (0.25, ("cat",), 3)
+    assert plan.frame_size == Size(640, 480)
+    assert (plan.options.threads, plan.options.fit, plan.options.delegate) == (2, Fit.CROP, None)
+
+
+def test_only_a_camera_that_scales_at_no_cost_is_asked_for_a_size() -> None:
+    assert make_plan(pipeline('kind = "v4l2"')).frame_size is None
+
+
+def test_a_delegate_comes_with_its_options() -> None:
+    text = 'delegate = "edgetpu"\ndelegate_options = { device = "usb" }'
+    options = load_options(pipeline('kind = "synthetic"', text))
+    assert options.delegate == Delegate("edgetpu", {"device": "usb"})
+
+
+def test_the_brokers_settings_come_with_password_and_tls(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+    mqtt = config(
+        f'[mqtt]\nhost = "broker"\nusername = "u"\npassword_file = "{secret}"\nkeepalive_s = 9\n'
+        '[mqtt.tls]\nca_file = "ca.crt"\n[[pipelines]]\nmodel = "m"'
+    ).mqtt
+    settings = mqtt_settings(mqtt, "garden-pi", {})
+    assert (settings.host, settings.port, settings.client_id) == ("broker", 8883, "edged-garden-pi")
+    assert (settings.username, settings.password, settings.keepalive_s) == ("u", "s3cret", 9)
+    assert settings.tls == TlsFiles(Path("/etc/edged/ca.crt"), None, None)
+    secret.unlink()
+    with pytest.raises(ConfigError, match="there is no such file"):
+        mqtt_settings(mqtt, "garden-pi", {})

@@ -1,0 +1,81 @@
+"""A pipeline's state as it is told."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from edged.health import HealthLamp
+from edged.records import Health, HealthState
+
+
+@pytest.fixture
+def told() -> list[Health]:
+    return []
+
+
+@pytest.fixture
+def lamp(told: list[Health]) -> HealthLamp:
+    return HealthLamp("front", told.append)
+
+
+def states(told: list[Health]) -> list[tuple[str, str | None]]:
+    return [(health.state.value, health.reason) for health in told]
+
+
+def test_only_changes_are_told(lamp: HealthLamp, told: list[Health]) -> None:
+    for lost in (None, None, "no camera", "no camera", "no such camera", None, None):
+        lamp.source(lost)
+    assert states(told) == [
+        ("running", None),
+        ("source-lost", "no camera"),
+        ("source-lost", "no such camera"),
+        ("running", None),
+    ]
+
+
+def test_an_inference_that_works_again_does_not_hide_a_lost_source(
+    lamp: HealthLamp, told: list[Health]
+) -> None:
+    lamp.inference("NaN")
+    lamp.source("no camera")
+    lamp.inference(None)
+    lamp.source(None)
+    assert states(told) == [
+        ("degraded", "inference fails: NaN"),
+        ("source-lost", "no camera"),
+        ("running", None),
+    ]
+
+
+def test_a_source_that_is_back_does_not_hide_a_failing_inference(
+    lamp: HealthLamp, told: list[Health]
+) -> None:
+    lamp.inference("NaN")
+    lamp.source("no camera")
+    lamp.source(None)
+    assert states(told)[-1] == ("degraded", "inference fails: NaN")
+
+
+def test_times_are_of_the_monotonic_clock_and_rise(lamp: HealthLamp, told: list[Health]) -> None:
+    lamp.source(None)
+    lamp.stopped("done", expected=True)
+    assert told[1].state is HealthState.STOPPED
+    assert 0 < told[0].since_ns <= told[1].since_ns
+
+
+def test_what_is_wrong_is_logged_as_a_warning_and_the_rest_as_information(
+    lamp: HealthLamp, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "edged.health")
+    lamp.source(None)
+    lamp.source("no camera")
+    lamp.stopped("edged was stopped", expected=True)
+    lamp.stopped("no model: truncated", expected=False)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "pipeline front: running"),
+        ("WARNING", "pipeline front: source-lost: no camera"),
+        ("INFO", "pipeline front: stopped: edged was stopped"),
+        ("WARNING", "pipeline front: stopped: no model: truncated"),
+    ]

@@ -1,0 +1,75 @@
+"""The layering: imports run downwards, and some things have one place only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "edged"
+FILES = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in PACKAGE.rglob("*.py")}
+
+COMPOSITION = {"build", "check", "cli", "config", "config_tables", "daemon", "demo", "runner"}
+NOT_FOR = {
+    "sources": {*COMPOSITION, "engine", "decoders", "store", "publish", "service", "pipeline"},
+    "engine": {*COMPOSITION, "sources", "decoders", "store", "publish", "service", "pipeline"},
+    "decoders": {*COMPOSITION, "sources", "engine", "store", "publish", "service", "pipeline"},
+    "store": {*COMPOSITION, "sources", "decoders", "publish", "service", "pipeline"},
+    "publish": {*COMPOSITION, "sources", "engine", "decoders", "store", "service", "pipeline"},
+    "pipeline.py": {*COMPOSITION, "sources", "store", "publish"},
+    "model.py": {*COMPOSITION, "sources", "store", "publish", "pipeline"},
+}
+
+
+def imported(name: str, tree: ast.AST) -> Iterator[str]:
+    """Modules that a file imports anywhere; those of edged as ``edged.x.y``."""
+    package = ["edged", *name.split("/")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_run_downwards_only(name: str) -> None:
+    parts = {
+        module.split(".")[1]
+        for module in imported(name, ast.parse(FILES[name]))
+        if module.startswith("edged.")
+    }
+    for place, forbidden in NOT_FOR.items():
+        if name.startswith(place):
+            assert not parts & forbidden
+
+
+def test_only_the_engine_knows_a_tflite_runtime() -> None:
+    knowing = {name for name, text in FILES.items() if re.search("ai_edge_litert|tflite_run", text)}
+    assert knowing == {"engine/runtime.py"}
+
+
+def test_only_the_commands_print() -> None:
+    printing = {
+        name
+        for name, text in FILES.items()
+        for node in ast.walk(ast.parse(text))
+        if (isinstance(node, ast.Name) and node.id == "print")
+        or (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.stdout")
+    }
+    # The probe's child answers on its standard output, which is a pipe to its parent.
+    assert printing == {"cli.py", "engine/probe.py"}
+
+
+@pytest.mark.parametrize("module", ["picamera2", "libcamera", "amqtt", "systemd"])
+def test_optional_parts_are_imported_only_where_they_are_used(module: str) -> None:
+    for name, text in FILES.items():
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                node.body = [ast.Pass()]
+        assert not any(found.startswith(module) for found in imported(name, tree)), name
