@@ -75,28 +75,36 @@ def serve(task: Callable[[bytes, Channel], object], parent: int) -> None:
 
 
 def confine(parent: int) -> int:
-    """Put this process under its limits; gives that of memory, in bytes. Raises OSError.
-
-    Memory is bounded by what the machine has, too: the rest is the interpreter's own address space.
-    """
+    """Put this process under its limits; gives that of memory, in bytes. Raises OSError."""
+    # Ctrl-C and systemd's SIGTERM are for the daemon, which ends this process itself.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we could tell the kernel
         os._exit(1)
     _step_back()
+    # 1 GB is for the address space of Python and the runtime, most of which is never memory.
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    memory = min(MEMORY_LIMIT_BYTES, (1 << 30) + machine)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    memory = _limit(resource.RLIMIT_AS, min(MEMORY_LIMIT_BYTES, (1 << 30) + machine))
     # SIGXCPU comes at the first limit; a process that does not die of it is killed at the second.
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (ANSWER_LIMIT_BYTES, ANSWER_LIMIT_BYTES))
+    _limit(resource.RLIMIT_CPU, CPU_LIMIT_S, more=5)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, ANSWER_LIMIT_BYTES)
     # A core that goes to a program (systemd-coredump) is not held back by the limit on its size.
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the kernel cannot rule out new privileges")
     deny_the_outside(libc)
     return memory
+
+
+def _limit(kind: int, limit: int, more: int = 0) -> int:
+    """Set a limit, and a hard one that is ``more``; gives it: a lower one that holds is kept."""
+    allowed = resource.getrlimit(kind)[1]
+    hard = limit + more if allowed == resource.RLIM_INFINITY else min(limit + more, allowed)
+    resource.setrlimit(kind, (min(limit, hard), hard))
+    return min(limit, hard)
 
 
 def _step_back() -> None:

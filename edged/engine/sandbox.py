@@ -25,6 +25,7 @@ WALL_LIMIT_S = 60.0
 
 _DOING = {"load": "loaded", "invoke": "run"}
 _SAID_LIMIT_BYTES = 4096
+_SENTENCE_LIMIT = 500  # characters
 # How soon a cancelled child is noticed; an event cannot be waited for beside a process.
 _LOOK_S = 0.02
 _START = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
@@ -111,7 +112,7 @@ def _verdict(status: int, answer: bytes, said: bytes, kind: type[T]) -> T:
         try:
             told = msgspec.json.decode(answer.splitlines()[-1], type=Answer)
             if told.reason:
-                raise ModelError(told.reason)
+                raise ModelError(_printable(told.reason))
             return msgspec.json.decode(told.found, type=kind)
         except (IndexError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ModelError(f"its process ended without an answer when it was {doing}") from error
@@ -124,9 +125,13 @@ def _verdict(status: int, answer: bytes, said: bytes, kind: type[T]) -> T:
         )
     if status < 0:
         raise ModelError(f"the runtime crashes ({_name_of(-status)}) when it is {doing}")
-    lines = said.decode(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else "no message"
+    last = _printable(said.decode(errors="replace").strip().rpartition("\n")[2]) or "no message"
     raise ModelError(f"trying it ended with exit status {status}: {last}")
+
+
+def _printable(text: str) -> str:
+    """A sentence that may be published: the child is not to be trusted with what it says."""
+    return "".join(c for c in text[:_SENTENCE_LIMIT] if c.isprintable())
 
 
 def _name_of(number: int) -> str:

@@ -1,184 +1,150 @@
-"""What a model breaks in its own process, and what is told of it here."""
+"""The probe on real models: good ones, ones that are none, and ones that misbehave at once."""
 
 from __future__ import annotations
 
 import os
-import select
-import signal
-import subprocess
-import sys
-import textwrap
+import shutil
+import struct
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from household import SMALL_MODELS
 
-from edged.engine import probe as module
-from edged.engine.probe import Probed, probe
-from edged.errors import ModelError
+from edged.decoders.detection import DetectionDecoder, DetectionRoles
+from edged.engine.probe import Probed, StoredArray, probe
+from edged.errors import ModelError, ProbeCancelled
+from edged.loading import examine
+from edged.reading import read_model
+from edged.records import Quantization, ScoredBoxes, TensorSpec
+from edged.store.models import read_model_files
 
-PATIENCE_S = 20.0
-REPO = Path(__file__).resolve().parent.parent.parent
-
-
-def tried(path: Path, wall_limit_s: float = PATIENCE_S) -> Probed:
-    return probe(path, threads=1, delegate=None, wall_limit_s=wall_limit_s)
+MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
-def refusal(path: Path, wall_limit_s: float = PATIENCE_S) -> str:
-    with pytest.raises(ModelError) as told:
-        tried(path, wall_limit_s)
-    return str(told.value)
+def tried(path: Path) -> Probed:
+    return probe(path, threads=1, delegate=None)
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        tried(path)
+    return str(caught.value)
 
 
 @pytest.fixture
-def endless(tmp_path: Path) -> Path:
-    """A pipe that nobody writes to: whoever opens it waits for ever."""
-    path = tmp_path / "endless.tflite"
-    os.mkfifo(path)
+def never_finite(tmp_path: Path) -> Path:
+    """The model that fails after 20 frames, with its first frame past that."""
+    data = (MODELS / "nan_after_20.tflite").read_bytes()
+    assert data.count(struct.pack("<f", 19.5)) == 1
+    path = tmp_path / "never.tflite"
+    path.write_bytes(data.replace(struct.pack("<f", 19.5), struct.pack("<f", -100)))
     return path
 
 
-def test_a_sound_model_gives_its_tensors_and_its_speed() -> None:
-    found = tried(SMALL_MODELS / "detector_tf1.tflite")
-    assert [(tensor.shape, tensor.dtype) for tensor in found.inputs] == [((1, 32, 32, 3), "uint8")]
-    # The file does not tell these shapes: they are known once it has run.
-    assert [output.shape for output in found.outputs] == [(1, 10, 4), (1, 10), (1, 10), (1,)]
-    assert 0 < found.invoke_ms < 1000
-
-
-def opened() -> int:
-    """How many files this process holds open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def test_a_model_that_aborts_ends_its_own_process_and_nothing_is_left(
-    testdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)  # where a core would be dropped
-    before = opened(), children(os.getpid())
-    bad = testdata / "bad-models" / "aborts_on_invoke.tflite"
-    assert refusal(bad).startswith("the runtime crashes (SIGABRT) when it is ")
-    assert list(tmp_path.iterdir()) == []
-    assert (opened(), children(os.getpid())) == before
-
-
-def test_a_model_that_does_not_finish_is_ended_and_told(endless: Path) -> None:
-    before = children(os.getpid())
-    assert refusal(endless, 0.3) == "it did not finish being loaded within 0.3 s"
-    assert children(os.getpid()) == before
-
-
-def test_a_model_that_needs_more_than_the_limit_of_memory_is_told_so() -> None:
-    assert "memory" in refusal(SMALL_MODELS / "greedy.tflite")
-
-
-def test_a_file_that_is_not_there_is_a_reason(tmp_path: Path) -> None:
-    told = refusal(tmp_path / "none.tflite")
-    assert told.startswith("the runtime cannot load it: ")
-    assert "none.tflite" in told
+def test_a_good_model_gives_its_tensors_its_time_and_its_memory() -> None:
+    found = tried(MODELS / "classifier_uint8.tflite")
+    assert [(t.shape, t.dtype) for t in found.inputs] == [((1, 32, 32, 3), "uint8")]
+    assert found.inputs[0].quantization is not None
+    assert found.inputs[0].quantization.scale == pytest.approx(1 / 255)
+    assert [(t.shape, t.dtype) for t in found.outputs] == [((1, 3), "uint8")]
+    assert 0 < found.invoke_ms <= found.invoke_p90_ms < 1000
+    assert 10 << 20 < found.peak_memory_bytes < 1 << 30
+    assert found.not_finite == ()
 
 
 @pytest.mark.parametrize(
-    ("status", "output", "told"),
-    [
-        (-signal.SIGSEGV, b"load\n", "the runtime crashes (SIGSEGV) when it is loaded"),
-        (-signal.SIGSEGV, b"load\ninvoke\n", "the runtime crashes (SIGSEGV) when it is run"),
-        (-signal.SIGXCPU, b"load\n", "it used more than 120 s of processor time being tried"),
-        (
-            -signal.SIGKILL,
-            b"load\ninvoke\n",
-            "the system killed it when it was run, most likely for want of memory",
-        ),
-        (1, b"load\n", "trying it ended with exit status 1: ImportError: no numpy"),
-        (0, b"", "trying it ended with exit status 0: ImportError: no numpy"),
-    ],
+    "path",
+    sorted(path for path in MODELS.glob("*.tflite") if path.stem != "greedy"),
+    ids=lambda path: path.stem,
 )
-def test_every_end_of_the_process_is_a_sentence(status: int, output: bytes, told: str) -> None:
-    errors = b"Traceback (most recent call last):\nImportError: no numpy\n"
-    with pytest.raises(ModelError) as raised:
-        module._verdict(subprocess.CompletedProcess([], status, output, errors))
-    assert str(raised.value) == told
+def test_every_small_model_runs_whatever_its_tensors_are(path: Path) -> None:
+    assert tried(path).not_finite == ()
 
 
-def python(script: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script), *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=REPO,
+def test_shapes_that_only_an_invocation_tells_are_told() -> None:
+    found = tried(MODELS / "detector_tf1.tflite")
+    assert [t.shape for t in found.outputs] == [(1, 10, 4), (1, 10), (1, 10), (1,)]
+
+
+def test_outputs_that_are_not_finite_are_for_the_decoder_to_refuse(never_finite: Path) -> None:
+    found = tried(never_finite)
+    assert len(found.not_finite) == 5  # zeros, the largest bytes, noise of three seeds
+    reading = read_model(read_model_files(never_finite), found.inputs, found.outputs)
+    for outputs in found.doubtful_outputs():
+        with pytest.raises(ModelError, match="its scores are not finite numbers"):
+            reading.task.decoder.decode(outputs)
+
+
+def test_rows_behind_an_ssds_count_may_hold_anything() -> None:
+    boxes = np.full((1, 2, 4), np.nan, np.float32)
+    boxes[0, 0] = (0.1, 0.2, 0.3, 0.4)
+    scores = np.array([[0.9, np.inf]], np.float32)
+    stored = (boxes, np.zeros((1, 2), np.float32), scores, np.ones(1, np.float32))
+    tensors = tuple(
+        TensorSpec(number, "", array.shape, array.shape, "float32", None)
+        for number, array in enumerate(stored)
     )
+    found = Probed(1.0, 1.0, 0, (), tensors, (tuple(map(StoredArray.of, stored)),))
+    (outputs,) = found.doubtful_outputs()
+    decoded = DetectionDecoder(DetectionRoles(0, 1, 2, 3)).decode(outputs)
+    assert isinstance(decoded, ScoredBoxes)
+    np.testing.assert_array_equal(decoded.scores, np.array([0.9], np.float32))
 
 
-def test_the_processor_limit_says_that_it_was_the_limit() -> None:
-    script = """
-        from edged.engine import probe
-        probe._CPU_LIMIT_S = 1
-        probe._limit_resources()
-        while True:
-            pass
-    """
-    with python(script) as process:
-        assert process.wait(PATIENCE_S) == -signal.SIGXCPU
+def test_doubtful_outputs_come_dequantised() -> None:
+    stored = np.array([[10, 130]], np.uint8)
+    tensor = TensorSpec(0, "", (1, 2), (1, 2), "uint8", Quantization(0.5, 10))
+    found = Probed(1.0, 1.0, 0, (), (tensor,), ((StoredArray.of(stored),),))
+    ((output,),) = found.doubtful_outputs()
+    np.testing.assert_array_equal(output, np.array([[0, 60]], np.float32))
 
 
-def test_limits_that_are_lower_already_are_kept() -> None:
-    script = """
-        import os, resource
-        from edged.engine import probe
-        resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
-        if os.geteuid() == 0:
-            os.setuid(65534)  # root may raise limits
-        probe._limit_resources()
-        print(resource.getrlimit(resource.RLIMIT_AS))
-    """
-    with python(script) as process:
-        said, _ = process.communicate(timeout=PATIENCE_S)
-    assert said.strip() == str((3 << 30, 3 << 30))
+def test_a_model_over_its_budget_is_refused_and_one_within_it_is_not() -> None:
+    path = MODELS / "slow_after_20.tflite"
+    with pytest.raises(ModelError, match=r"^it takes \d+\.\d ms, over its budget of 0\.001 ms$"):
+        probe(path, threads=1, delegate=None, budget_ms=0.001)
+    assert probe(path, threads=1, delegate=None, budget_ms=10_000).invoke_ms < 10_000
 
 
-def children(pid: int) -> list[int]:
-    try:
-        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+def test_a_probe_can_be_given_up() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(ProbeCancelled):
+        probe(MODELS / "pose.tflite", threads=1, delegate=None, cancelled=cancelled)
 
 
-def wait_until(what: str, holds: Callable[[], object]) -> None:
-    """For states of /proc, which tells nobody when they change."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, what
-        threading.Event().wait(0.01)
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.tflite").startswith("the runtime cannot load it: ")
 
 
-def ignores(pid: int, number: signal.Signals) -> bool:
-    """Whether a process ignores a signal: SigIgn of proc(5)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:"))
-    return bool(int(mask, 16) >> (number - 1) & 1)
+def test_a_model_that_ends_its_process_is_refused_and_leaves_no_core(
+    testdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where a core would be dropped
+    told = refusal(testdata / "bad-models" / "aborts_on_invoke.tflite")
+    assert told.startswith("the runtime crashes (SIGABRT) when it is ")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_process_of_a_try_ends_with_the_daemon_and_not_by_its_signals(endless: Path) -> None:
-    script = """
-        import sys
-        from pathlib import Path
-        from edged.engine.probe import probe
-        probe(Path(sys.argv[1]), threads=1, delegate=None)
-    """
-    with python(script, str(endless)) as daemon:
-        wait_until("it starts a process", lambda: children(daemon.pid))
-        (child,) = children(daemon.pid)
-        wait_until("it is set up", lambda: ignores(child, signal.SIGTERM))
-        ended = os.pidfd_open(child)
-        os.kill(child, signal.SIGTERM)
-        os.kill(child, signal.SIGINT)
-        assert not select.select([ended], [], [], 0.1)[0]
-        daemon.kill()
-    try:
-        assert select.select([ended], [], [], PATIENCE_S)[0]
-    finally:
-        os.close(ended)
+def test_a_model_that_needs_more_than_the_limit_of_memory_is_told_so() -> None:
+    assert "memory" in refusal(MODELS / "greedy.tflite")
+
+
+def test_a_model_that_does_not_finish_is_told_so(tmp_path: Path) -> None:
+    endless = tmp_path / "endless.tflite"
+    os.mkfifo(endless)  # nobody writes to it: whoever opens it waits for ever
+    with pytest.raises(ModelError, match=r"it did not finish being loaded within 1\.5 s"):
+        probe(endless, threads=1, delegate=None, wall_limit_s=1.5)
+
+
+def test_a_path_is_taken_as_it_is_whatever_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "a b'\"{}\\ü.tflite"
+    shutil.copy(MODELS / "classifier_int8.tflite", path)
+    assert tried(path).inputs[0].dtype == "int8"
+
+
+def test_a_large_real_model_is_tried(testdata: Path) -> None:
+    files = read_model_files(testdata / "models" / "coco_ssd_mobilenet_v1_quant.tflite")
+    path = testdata / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
+    assert examine(files, path, 1, None).probed.invoke_ms > 1
