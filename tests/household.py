@@ -17,9 +17,16 @@ import cv2
 import numpy as np
 import pytest
 
+from edged.engine.geometry import Fit
+from edged.loading import LoadOptions, build_model, examine
+from edged.model import Model
+from edged.store.models import read_model_files
+from edged.store.watched import path_in
+
 PATIENCE_S = 30.0
 SMALL_MODELS = Path(__file__).resolve().parent / "models"
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+OPTIONS = LoadOptions(threads=1, delegate=None, fit=Fit.STRETCH)
 
 
 class Message(Protocol):
@@ -126,6 +133,14 @@ class House:
     def end(self) -> None:
         for daemon in self._daemons:
             daemon.kill()
+
+
+def load(models_dir: Path, name: str, options: LoadOptions = OPTIONS) -> Model:
+    """A model as the daemon makes it, but of the very file that lies there. Raises EdgedError."""
+    path = path_in(models_dir, name)
+    files = read_model_files(path)
+    reading = examine(files, path, options.threads, options.delegate).reading
+    return build_model(name, files, path, options, reading)
 
 
 def images(path: Path, *more: str) -> str:

@@ -1,8 +1,8 @@
-"""The model files: read where users put them, copied to where nobody else can write.
+"""The files of a model, as they are read: ``NAME.tflite`` and what lies beside it.
 
-``<models.dir>/NAME.tflite`` and what lies beside it is read once; the bytes that were checked are
-the bytes that serve, from ``<state>/store/<sha256>.tflite``. A file that is overwritten while an
-interpreter has it mapped would end the process with SIGBUS.
+They are read once, and the bytes that were checked are the bytes that serve, from a private copy
+(``vault``). A file that is overwritten while an interpreter has it mapped would end the process
+with SIGBUS.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.metadata import LabelFile
 from ..engine.tflite_file import ModelFile, read_model_file
-from ..errors import EdgedError, ModelError
+from ..errors import ModelError
 from ..toml_text import read_file
 from .sidecar import Sidecar, parse_sidecar
 
 SUFFIX = ".tflite"
-
 
 _SIDECAR = ".toml"
 _LABELS = ".labels.txt"
@@ -119,72 +116,3 @@ def _not_there(path: Path) -> str:
     near = difflib.get_close_matches(path.stem, there, n=1)
     hint = f'; did you mean "{near[0]}"?' if near else ". Copy the model there"
     return f"there is no file {path}{hint}"
-
-
-class ModelStore:
-    """The watched directory ``models_dir`` and the private copies below ``state_dir``."""
-
-    def __init__(self, models_dir: Path, state_dir: Path) -> None:
-        self.models_dir = models_dir
-        self._store_dir = state_dir / "store"
-
-    def open(self) -> None:
-        """Make the directories. Raises EdgedError."""
-        for directory in (self._store_dir, self.models_dir):
-            try:
-                directory.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise EdgedError(
-                    f"cannot make the directory {directory}: {error.strerror}. Give edged a "
-                    "directory to write to in device.state_dir, or run it as a user that may"
-                ) from error
-
-    def path_of(self, name: str) -> Path:
-        return self.models_dir / f"{name}{SUFFIX}"
-
-    def fingerprint(self, name: str) -> tuple[tuple[int, int, int] | None, ...]:
-        """What changes when the model file or a file beside it is replaced."""
-        path = self.path_of(name)
-        return tuple(map(_stamp, (path, *_beside(path).values())))
-
-    def version_of(self, name: str) -> str | None:
-        """The version that the model file would have; None where there is none to read."""
-        try:
-            return hashlib.sha256(self.path_of(name).read_bytes()).hexdigest()[:12]
-        except OSError:
-            return None
-
-    def keep(self, files: ModelFiles) -> Path:
-        """The private copy, written atomically where it is not there whole. Raises ModelError."""
-        kept = self._store_dir / f"{files.facts.sha256}{SUFFIX}"
-        # Compared byte by byte: memory cards wear out.
-        if _read(kept) == files.data:
-            return kept
-        try:
-            _write_atomically(kept, files.data)
-        except OSError as error:
-            raise ModelError(
-                f"cannot keep a copy of it in {self._store_dir}: {error.strerror}"
-            ) from error
-        return kept
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """All of it is there afterwards, or nothing. Raises OSError."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-        try:
-            part.write(data)
-            part.flush()
-            os.fsync(part.fileno())
-            Path(part.name).replace(path)
-        except OSError:
-            Path(part.name).unlink()
-            raise
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
