@@ -14,6 +14,7 @@ from .build import load_options, make_plan, make_source, mqtt_settings
 from .clock import SystemClock
 from .engine import runtime as binding
 from .errors import EXIT_FAILED, ConfigError, EdgedError
+from .golden import read_golden
 from .loading import examine, unknown_labels
 from .publish.reach import reach
 from .records import Frame
@@ -124,7 +125,8 @@ def _check_model(
         files = read_model_files(path)
         if keys is not None:
             verify_all(files, keys)
-        examined = examine(files, path, options.threads, options.delegate)
+        golden = read_golden(files.sidecar.golden, path.parent)
+        examined = examine(files, path, options, golden)
     except (EdgedError, OSError) as error:
         report.wrong("model", f"{subject}: {error}")
         return

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from .config import default_config_path, load_config
+from .engine.geometry import Fit
 from .engine.tflite_graph import FileTensor
 from .errors import ConfigError, EdgedError
-from .loading import Examined, examine
+from .loading import Examined, LoadOptions, examine
 from .records import TensorSpec
 from .store.minisign import PublicKey
 from .store.models import ModelFiles, read_model_files
@@ -48,7 +49,7 @@ def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     files = read_model_files(path)
     examined, problem = None, None
     try:
-        examined = examine(files, path, min(4, os.cpu_count() or 1), None)
+        examined = examine(files, path, LoadOptions(min(4, os.cpu_count() or 1), None, Fit.STRETCH))
     except EdgedError as error:
         problem = str(error)
     signature = state_of(path, keys)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .errors import EdgedError, ProbeCancelled
+from .golden import read_golden
 from .loading import Examined, LoadOptions, build_model, examine
 from .pipeline import Serving
 from .records import Verdict
@@ -219,7 +220,8 @@ class Intake:
             if not self._closing:
                 self._newer.clear()
         try:
-            return examine(files, path, options.threads, options.delegate, self._newer)
+            golden = read_golden(files.sidecar.golden, self._models_dir)
+            return examine(files, path, options, golden, self._newer)
         finally:
             with self._lock:
                 self._probing = None

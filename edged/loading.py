@@ -13,6 +13,7 @@ from .engine.probe import Probed, probe
 from .engine.runtime import Delegate
 from .engine.tflite_file import unusable_reason
 from .errors import ModelError
+from .golden import Golden, check_golden
 from .model import Model
 from .reading import Reading, read_model
 from .records import ModelSpec
@@ -40,8 +41,8 @@ class Examined:
 def examine(
     files: ModelFiles,
     path: Path,
-    threads: int,
-    delegate: Delegate | None,
+    options: LoadOptions,
+    golden: Golden | None = None,
     cancelled: threading.Event | None = None,
 ) -> Examined:
     """Try the model at ``path`` (whose bytes are ``files.data``) and read what it is.
@@ -49,6 +50,7 @@ def examine(
     Raises ModelError, and ProbeCancelled soon after ``cancelled`` is set. Nothing of the model is
     run in this process.
     """
+    threads, delegate = options.threads, options.delegate
     reason = unusable_reason(files.facts, delegate.name if delegate else None)
     if reason is not None:
         raise ModelError(reason)
@@ -59,7 +61,12 @@ def examine(
         budget_ms=files.sidecar.latency_budget_ms,
         cancelled=cancelled,
     )
-    return Examined(probed, read_model(files, probed.inputs, probed.outputs))
+    reading = read_model(files, probed.inputs, probed.outputs)
+    for outputs in probed.doubtful_outputs():
+        reading.task.decoder.decode(outputs)  # knows which of the numbers count
+    if golden is not None:
+        check_golden(golden, path, reading, threads=threads, delegate=delegate, cancelled=cancelled)
+    return Examined(probed, reading)
 
 
 def build_model(

@@ -139,7 +139,7 @@ def load(models_dir: Path, name: str, options: LoadOptions = OPTIONS) -> Model:
     """A model as the daemon makes it, but of the very file that lies there. Raises EdgedError."""
     path = path_in(models_dir, name)
     files = read_model_files(path)
-    reading = examine(files, path, options.threads, options.delegate).reading
+    reading = examine(files, path, options).reading
     return build_model(name, files, path, options, reading)
 
 

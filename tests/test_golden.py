@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
+from edged.engine.geometry import Fit
 from edged.errors import ModelError, ProbeCancelled
 from edged.golden import Golden, check_golden, read_golden
-from edged.loading import examine
+from edged.loading import LoadOptions, examine
 from edged.reading import Reading
 from edged.store.models import read_model_files
 from edged.store.sidecar import ExpectTable, GoldenTable
@@ -43,7 +44,9 @@ def reading_of() -> Callable[[Path], Reading]:
 
     def read(path: Path) -> Reading:
         if path not in known:
-            known[path] = examine(read_model_files(path), path, 1, None).reading
+            known[path] = examine(
+                read_model_files(path), path, LoadOptions(1, None, Fit.STRETCH)
+            ).reading
         return known[path]
 
     return read

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from edged.decoders.detection import DetectionDecoder, DetectionRoles
+from edged.engine.geometry import Fit
 from edged.engine.probe import Probed, StoredArray, probe
 from edged.errors import ModelError, ProbeCancelled
-from edged.loading import examine
+from edged.loading import LoadOptions, examine
 from edged.reading import read_model
 from edged.records import Quantization, ScoredBoxes, TensorSpec
 from edged.store.models import read_model_files
@@ -147,4 +148,4 @@ def test_a_path_is_taken_as_it_is_whatever_is_in_it(tmp_path: Path) -> None:
 def test_a_large_real_model_is_tried(testdata: Path) -> None:
     files = read_model_files(testdata / "models" / "coco_ssd_mobilenet_v1_quant.tflite")
     path = testdata / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
-    assert examine(files, path, 1, None).probed.invoke_ms > 1
+    assert examine(files, path, LoadOptions(1, None, Fit.STRETCH)).probed.invoke_ms > 1
