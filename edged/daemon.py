@@ -82,6 +82,7 @@ class Daemon:
             version=__version__,
         )
         self._publisher = Publisher(settings, context)
+        self._models_dir = models_dir
         models = config.models
         self._vault = Vault(state_dir, models.keep_versions)
         keys = load_keys(models.trusted_keys) if models.require_signature else None
@@ -99,6 +100,8 @@ class Daemon:
         cv2.setNumThreads(1)
         binding.runtime()
         self._vault.open()
+        with contextlib.suppress(OSError):  # the watcher tells where there is none, and waits
+            self._models_dir.mkdir(parents=True, exist_ok=True)
         self._publisher.start()
         self._take_signals()
         log.info("edged %s, run %s, device %s", __version__, self.run_id, self._config.device.id)
