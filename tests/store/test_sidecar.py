@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from edged.errors import ConfigError
-from edged.store.sidecar import InputTable, OutputsTable, Sidecar, parse_sidecar, read_sidecar
+from edged.store.sidecar import (
+    ExpectTable,
+    GoldenTable,
+    InputTable,
+    OutputsTable,
+    Sidecar,
+    parse_sidecar,
+    read_sidecar,
+)
 
 WHOLE = b"""
 task = "detection"
@@ -21,6 +29,9 @@ boxes = 0
 classes = "StatefulPartitionedCall:1"
 scores = 2
 count = 3
+[golden]
+input = "cat.png"
+expect = {label = "cat", score = 0.75, tolerance = 0.05}
 """
 
 
@@ -38,7 +49,13 @@ def test_every_key_comes_out_typed() -> None:
         latency_budget_ms=40.0,
         input=InputTable(mean=(127.0, 127.0, 127.0), std=128.0, colour="bgr"),
         outputs=OutputsTable(boxes=0, classes="StatefulPartitionedCall:1", scores=2, count=3),
+        golden=GoldenTable("cat.png", ExpectTable("cat", score=0.75, tolerance=0.05)),
     )
+
+
+def test_a_golden_input_needs_no_score() -> None:
+    sidecar = parse_sidecar(b'golden = {input = "a.npy", expect = {label = "cat"}}', "x.toml")
+    assert sidecar.golden == GoldenTable("a.npy", ExpectTable("cat", score=None, tolerance=0.1))
 
 
 def test_a_classification_can_name_its_activation() -> None:
@@ -100,6 +117,20 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
         (
             'outputs.activation = "relu"',
             'outputs.activation: "relu" is not allowed; one of "none", "sigmoid", "softmax"',
+        ),
+        ('golden.input = "a.png"', "golden.expect: missing; add a table"),
+        ("golden.expect.label = \"cat\"", "golden.input: missing; add the name of a file beside"),
+        (
+            'golden = {input = "../a.png", expect = {label = "cat"}}',
+            'golden.input: "../a.png" is not allowed; the name of a file beside the model',
+        ),
+        (
+            'golden = {input = "a.png", expect = {label = "cat", score = 1.1}}',
+            "golden.expect.score: 1.1 is not allowed; a number from 0 to 1",
+        ),
+        (
+            'golden = {input = "a.png", expect = {label = "cat", tolerance = 0.1}}',
+            "golden.expect.score: missing; tolerance is given: it is the distance from score",
         ),
     ],
 )  # fmt: skip
