@@ -162,11 +162,22 @@ class Intake:
                 return
             kept = self._keep(files, users)
         except EdgedError as error:
-            _report(users, Verdict.REFUSED, version_of(path), str(error))
+            reason = self._cut_off(name, path) or str(error)
+            _report(users, Verdict.REFUSED, version_of(path), reason)
             return
         taken = [self._offer(files, kept, group) for group in _by_delegate(users)]
         if not any(taken):
             self._vault.drop(kept.bundle)
+
+    def _cut_off(self, name: str, path: Path) -> str | None:
+        """Of which kept version the file at ``path`` is the beginning; None where of none."""
+        with contextlib.suppress(OSError):
+            data = path.read_bytes()
+            for version in self._vault.versions(name) if data else ():
+                whole = self._vault.path_of(version.bundle).read_bytes()
+                if len(data) < len(whole) and whole.startswith(data):
+                    return f"truncated: {len(data):,} of {len(whole):,} bytes"
+        return None
 
     def _not_failed(self, files: ModelFiles, users: Sequence[Runner]) -> list[Runner]:
         """Those for whom the model has not failed its trial: it is tried again only when it is
@@ -199,7 +210,8 @@ class Intake:
         try:
             examined = self._examine(files, kept.path, options)
         except ProbeCancelled:
-            log.info("model %s was replaced again while it was tried", files.name)
+            if not self._closing:
+                log.info("model %s was replaced again while it was tried", files.name)
             return False
         except EdgedError as error:
             _report(users, Verdict.REFUSED, files.version, str(error))
