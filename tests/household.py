@@ -1,4 +1,4 @@
-"""The real daemon as its user runs it: a process, a config file, a broker, a directory of models."""
+"""The real daemon as its user runs it: a process, a config file, a broker, a few models."""
 
 from __future__ import annotations
 
