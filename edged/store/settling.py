@@ -51,13 +51,13 @@ Fingerprint = tuple[Stamp | None, ...]
 
 @dataclass(slots=True)
 class _Files:
-    """Of one model. ``changed`` holds where an event said so, whatever the fingerprints say: the
-    times of some file systems (FAT) are as coarse as two seconds.
+    """Of one model. ``changed``: those that an event says are new, whatever the fingerprints say,
+    for the times of some file systems (FAT) are as coarse as two seconds.
     """
 
     seen: Fingerprint = ()
     told: Fingerprint = ()
-    changed: bool = False
+    changed: set[str] = field(default_factory=set)
     writing: set[str] = field(default_factory=set)
     due_s: float | None = None
 
@@ -89,8 +89,10 @@ class Settling:
             files.writing.add(file)
         elif change is not Change.TOUCHED:
             files.writing.discard(file)
-        if change in (Change.WRITTEN, Change.REPLACED, Change.REMOVED):
-            files.changed = True
+        if change in (Change.WRITTEN, Change.REPLACED):
+            files.changed.add(file)
+        elif change is Change.REMOVED:
+            files.changed.discard(file)
         files.seen = fingerprint
         files.due_s = now_s + (self._unfinished_s if files.writing else self._settle_s)
 
@@ -125,8 +127,9 @@ class Settling:
             files.seen = fingerprint
             files.due_s = now_s + self._unfinished_s
             return None
-        told, changed = files.told, files.changed
-        files.told, files.changed, files.due_s = fingerprint, False, None
+        told, changed = files.told, bool(files.changed)
+        files.told, files.due_s = fingerprint, None
+        files.changed.clear()
         # A writer that was waited for in vain is not waited for again until it writes.
         files.writing.clear()
         if not any(fingerprint):

@@ -160,6 +160,35 @@ def test_a_change_behind_the_last_event_is_waited_out() -> None:
     assert world.told == [(Outcome.SETTLED, world.fingerprint)]
 
 
+def test_a_sidecar_that_came_and_went_unread_is_not_told() -> None:
+    world = World()
+    world.event(Change.REPLACED, MODEL)
+    world.wait(SETTLE_S)
+    world.event(Change.WRITTEN, SIDECAR)
+    world.event(Change.REMOVED, SIDECAR)
+    world.wait(100)
+    assert world.outcomes == [Outcome.SETTLED]
+
+
+def test_a_look_that_finds_nothing_new_holds_nothing_up() -> None:
+    world = World()
+    world.event(Change.REPLACED)
+    world.wait(SETTLE_S - 1)
+    world.look()
+    world.wait(1)
+    assert world.outcomes == [Outcome.SETTLED]
+
+
+def test_a_file_that_is_held_open_for_ever_is_waited_for_once() -> None:
+    world = World()
+    world.event(Change.WRITTEN, SIDECAR)
+    world.event(Change.REPLACED, MODEL)
+    world.wait(UNFINISHED_S)
+    world.event(Change.REPLACED, MODEL)
+    world.wait(SETTLE_S)
+    assert world.outcomes == [Outcome.SETTLED, Outcome.SETTLED]
+
+
 def test_a_model_that_was_away_for_a_moment_is_not_gone() -> None:
     world = World()
     world.event(Change.REPLACED)

@@ -328,7 +328,7 @@ def test_a_linked_directory_is_watched_and_may_be_turned_round(
     models: Path, listen: Callable[..., Ears]
 ) -> None:
     run("mkdir one two; cp new two/a.tflite; ln -s one current", models)
-    ears = listen(poll_s=OFTEN_S, directory=models.parent / "current")
+    ears = listen(poll_s=OFTEN_S, unfinished_s=NEVER_S, directory=models.parent / "current")
     run("cp old one/a.tflite", models)
     ears.wait_for(("settled", "a"))
     run("ln -sfn two current", models)
@@ -361,11 +361,25 @@ def test_the_directory_may_be_made_later_deleted_and_made_again(
 def test_another_directory_in_its_place_is_watched(
     models: Path, listen: Callable[..., Ears]
 ) -> None:
-    ears = listen(poll_s=OFTEN_S)
+    ears = listen(poll_s=OFTEN_S, unfinished_s=NEVER_S)
     run("mkdir fresh; cp new fresh/a.tflite; mv models away; mv fresh models", models)
     ears.wait_for(("settled", "a"))
     run("cp new away/b.tflite; cp new models/c.tflite", models)
     ears.wait_for(("settled", "c"))
+
+
+def test_a_directory_made_again_with_the_same_inode_is_watched(
+    models: Path, listen: Callable[..., Ears]
+) -> None:
+    inode = models.stat().st_ino
+    ears = listen(poll_s=OFTEN_S, unfinished_s=NEVER_S)
+    run("rmdir models; mkdir models", models)
+    if models.stat().st_ino != inode:
+        pytest.skip("this file system does not use the number of the deleted inode again")
+    run("cp new models/a.tflite", models)
+    ears.wait_for(("settled", "a"))
+    run("cp old models/a.tflite", models)
+    ears.wait_for(("settled", "a"))
 
 
 def test_a_file_stands_where_the_directory_should_be(
