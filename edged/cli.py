@@ -1,4 +1,4 @@
-"""The commands. The only place that prints, and that turns errors into exit statuses."""
+"""The commands. Here and in ``cli_models`` is all that prints; errors become exit statuses here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
+from .cli_models import add_model_commands
 from .errors import EXIT_FAILED, ConfigError, EdgedError
 
 # Each command imports what it needs when it runs: `edged --version` is quick, and a missing
@@ -87,14 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", parents=[configured], help="would the daemon run?")
     check.set_defaults(command=_check)
 
-    model = commands.add_parser("model", help="look at model files")
-    model_commands = model.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    inspect = model_commands.add_parser(
-        "inspect", parents=[common], help="what a model file is and how it would be run"
+    model = commands.add_parser("model", help="get models, look at them, go back to older ones")
+    add_model_commands(
+        model.add_subparsers(title="commands", metavar="COMMAND", required=True), common, configured
     )
-    inspect.add_argument("file", type=Path, metavar="FILE")
-    inspect.add_argument("--json", action="store_true", help="all of it, as JSON")
-    inspect.set_defaults(command=_inspect)
 
     schema = commands.add_parser(
         "schema", parents=[common], help="the JSON Schema of a message or of the configuration"
@@ -154,17 +151,6 @@ def _check(options: argparse.Namespace) -> int:
 
     _log(options, quiet=True)
     return check(_config_path(options), os.environ, is_root=os.geteuid() == 0, tell=print)
-
-
-def _inspect(options: argparse.Namespace) -> int:
-    from .inspect import as_json, as_text, inspect
-
-    inspected = inspect(options.file)
-    if options.json:
-        print(json.dumps(as_json(inspected), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(as_text(inspected)))
-    return EXIT_FAILED if inspected.problem else 0
 
 
 def _schema(options: argparse.Namespace) -> None:
