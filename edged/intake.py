@@ -74,6 +74,7 @@ class Intake:
         self._thread.join(timeout_s)
         for runner in self._users():
             self._leave(runner)
+        self._vault.close()
 
     def join(self, runner: Runner) -> None:
         """Give a new pipeline its model: the one it knows to be good, then what lies there."""
@@ -160,13 +161,14 @@ class Intake:
             users = others if new else self._not_failed(files, others)
             if not users:
                 return
+            served_before = files.bundle in self._vault.ledger().bundles()
             kept = self._keep(files, users)
         except EdgedError as error:
             reason = self._cut_off(name, path) or str(error)
             _report(users, Verdict.REFUSED, version_of(path), reason)
             return
         taken = [self._offer(files, kept, group) for group in _by_delegate(users)]
-        if not any(taken):
+        if not any(taken) and not served_before:
             self._vault.drop(kept.bundle)
 
     def _cut_off(self, name: str, path: Path) -> str | None:
