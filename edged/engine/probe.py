@@ -11,11 +11,12 @@ with a known result is tried later, by ``golden``.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,14 +128,14 @@ def _try_model(encoded: bytes, channel: Channel) -> Probed:
     for inputs in _trial_inputs(engine.inputs, lambda: sum(times_ms[1:]) < _TIMED_MS):
         for position, values in enumerate(inputs):
             engine.input_view(position)[...] = values
-        times_ms.append(_invoke_ms(engine))
+        times_ms.append(_invoke_ms(engine, request.threads))
         outputs = [engine.output_view(position) for position in range(len(engine.outputs))]
         if not all(np.isfinite(output).all() for output in outputs if output.dtype.kind == "f"):
             not_finite.append(tuple(map(StoredArray.of, outputs)))
         # No view may be alive when the engine is invoked again.
         del outputs
     while len(times_ms) <= _TIMED and sum(times_ms[1:]) < _TIMED_MS:
-        times_ms.append(_invoke_ms(engine))
+        times_ms.append(_invoke_ms(engine, request.threads))
     timed = times_ms[1:]
     return Probed(
         invoke_ms=float(np.median(timed)),
@@ -187,28 +188,29 @@ def _noise(source: random.Random, shape: tuple[int, ...], kind: np.dtype[Any]) -
     return (values & 1).astype(kind)
 
 
-def _invoke_ms(engine: Engine) -> float:
-    """One invocation, less the time for which its threads waited for a processor."""
-    before = _waited_ns()
+def _invoke_ms(engine: Engine, threads: int) -> float:
+    """One invocation, less the time for which its threads, on average, waited for a processor.
+
+    They share the work, so that what one does not do the others do.
+    """
+    waited_ns = _waited_ns()
     start_ns = time.perf_counter_ns()
     engine.invoke()
     took_ns = time.perf_counter_ns() - start_ns
-    waited_ns = max((ns - before.get(task, 0) for task, ns in _waited_ns().items()), default=0)
-    return max(took_ns - waited_ns, 0) / 1e6
+    waited_ns = _waited_ns() - waited_ns
+    return max(took_ns - waited_ns / threads, 0) / 1e6
 
 
-def _waited_ns() -> Mapping[str, int]:
-    """By thread, how long it was ready to run while others had the processor: this process gives
-    way to the pipelines, and a busy device must not make a model look slow. Empty where the kernel
-    does not count it.
+def _waited_ns() -> int:
+    """How long the threads of this process were ready to run while others had the processor: it
+    gives way to the pipelines, and a busy device must not make a model look slow. 0 where the
+    kernel does not count it.
     """
-    waited = {}
+    waited_ns = 0
     for task in Path("/proc/self/task").iterdir():
-        try:
-            waited[task.name] = int((task / "schedstat").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            continue
-    return waited
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            waited_ns += int((task / "schedstat").read_text().split()[1])
+    return waited_ns
 
 
 def _peak_memory_bytes() -> int:
