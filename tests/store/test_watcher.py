@@ -233,8 +233,8 @@ def test_a_file_that_is_never_closed_is_told_all_the_same(
 ) -> None:
     ears = listen()
     with (models / "a.tflite").open("wb", buffering=0) as upload:
-        upload.write(NEW)
         written_s = time.monotonic()
+        upload.write(NEW)
         (told,) = ears.wait_for(("settled", "a"))
         assert told.at_s - written_s >= UNFINISHED_S
     ears.wait_for()  # closing it now is no news
