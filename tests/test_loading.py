@@ -6,17 +6,19 @@ The numbers are those of ``tests/models/README.md``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from household import BLUE, GREEN, RED, House
+from household import BLUE, GREEN, OPTIONS, RED, House
+from household import load as load_from
 
 from edged.engine.geometry import Fit
 from edged.engine.runtime import Delegate
 from edged.errors import ConfigError, ModelError
 from edged.filter import Filter
-from edged.loading import LoadOptions, load_model, unknown_labels
+from edged.loading import unknown_labels
 from edged.model import Model
 from edged.records import (
     ClassScore,
@@ -27,7 +29,6 @@ from edged.records import (
     ScoredBoxes,
     ScoredClasses,
 )
-from edged.store.models import ModelStore
 
 Colour = tuple[int, int, int]
 Load = Callable[..., Model]
@@ -41,7 +42,7 @@ def house(tmp_path: Path) -> House:
 
 @pytest.fixture
 def load(house: House) -> Load:
-    """``load("classifier_uint8", sidecar="", fit=Fit.STRETCH)``, by the daemon's own way."""
+    """``load("classifier_uint8", sidecar="", fit=Fit.STRETCH)``."""
 
     def loaded(
         name: str,
@@ -52,9 +53,7 @@ def load(house: House) -> Load:
         if not (house.models / f"{name}.tflite").exists():
             house.model(name)
         (house.models / f"{name}.toml").write_text(sidecar)
-        store = ModelStore(house.models, house.directory / "state")
-        store.open()
-        return load_model(name, store, LoadOptions(threads=1, delegate=delegate, fit=fit))
+        return load_from(house.models, name, replace(OPTIONS, delegate=delegate, fit=fit))
 
     return loaded
 
@@ -269,9 +268,8 @@ def test_a_model_of_a_kind_that_cannot_serve_is_refused_with_the_reason(
 
 def test_a_model_that_is_not_there_is_told_with_the_nearest_name(load: Load, house: House) -> None:
     house.model("classifier_uint8")
-    store = ModelStore(house.models, house.directory / "state")
     with pytest.raises(ModelError) as told:
-        load_model("classifier_unit8", store, LoadOptions(1, None, Fit.STRETCH))
+        load_from(house.models, "classifier_unit8")
     path = house.models / "classifier_unit8.tflite"
     assert str(told.value) == f'there is no file {path}; did you mean "classifier_uint8"?'
 
