@@ -121,6 +121,7 @@ class Intake:
             except Exception:
                 # One candidate's trouble must not end the thread that all others need.
                 log.exception("taking in a model failed; the models that serve go on")
+            del task  # the end of a trial holds the model that failed
 
     def _users_of(self, name: str) -> list[Runner]:
         return [runner for runner in self._users() if runner.plan.model == name]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -75,16 +76,17 @@ class Pipeline:
         self._on_fault = on_fault
         self._on_trial = on_trial
         self._faulty = False
-        self._next: Serving | None = None
+        self._coming: deque[Serving] = deque(maxlen=1)  # another thread appends: the newest wins
         self._before: Serving | None = None  # while there is a trial
         self._trial: Trial | None = None
 
     def swap(self, serving: Serving) -> None:
-        """Let another model serve from the next frame on; from any thread."""
-        self._next = serving
+        """Let a model serve from the next frame on; from any thread."""
+        self._coming.append(serving)
 
-    def run(self, serving: Serving) -> None:
-        """Serve until the slot is closed and empty."""
+    def run(self) -> None:
+        """Serve what was swapped in until the slot is closed and empty."""
+        serving = self._coming.popleft()
         self._begin(serving, None)
         while True:
             try:
@@ -93,11 +95,12 @@ class Pipeline:
                 return
             if frame is None:
                 continue
-            if (chosen := self._next) is not None:
-                self._next = None
-                # A model that is on trial itself is nothing to go back to.
-                self._begin(chosen, self._before if self._trial else serving)
-                serving = chosen
+            if self._coming:
+                # One that is on trial itself is gone back to only where there is none better.
+                before = self._before or serving
+                serving = self._coming.popleft()
+                self._begin(serving, before)
+                del before
             serving = self._serve(frame, serving)
             # Held no longer than needed, so that the source can use its buffer again.
             del frame

@@ -192,11 +192,11 @@ class Runner:
             max_results=plan.max_results,
         )
         before, serving = self._serving, Serving(bundle, model, filter_, expected)
+        self._pipeline.swap(serving)
         with self._changed:
             self._serving = serving
             self._changed.notify_all()
         if before is not None:
-            self._pipeline.swap(serving)
             self._resize(before, serving)
         self._tell_serving(model)
         note = unknown_labels(plan.labels, model.spec.labels)
@@ -259,11 +259,12 @@ class Runner:
     def _run(self) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._serving is not None or self._stopping)
-            serving = self._serving
-            if self._stopping or serving is None:
+            if self._stopping or self._serving is None:
                 return
-        self._capture.start(self._want(serving))
-        self._pipeline.run(serving)
+            # Not held by a name here: it is to go when another one serves.
+            want = self._want(self._serving)
+        self._capture.start(want)
+        self._pipeline.run()
         if not self._stopping:
             self.ended = True
             self._health.stopped("the recording has ended", expected=True)

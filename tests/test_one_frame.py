@@ -23,7 +23,7 @@ from edged.engine.preprocess import Preprocessor
 from edged.filter import Filter
 from edged.handoff import LatestSlot
 from edged.model import Model
-from edged.pipeline import Pipeline
+from edged.pipeline import Pipeline, Serving
 from edged.publish import Context
 from edged.publish.messages import encode
 from edged.reading import read_model
@@ -159,6 +159,7 @@ def test_a_picture_becomes_a_published_box(tmp_path: Path) -> None:
         itertools.count(),
         publish=published.append,
         on_fault=lambda reason: pytest.fail(f"a fault: {reason}"),
+        on_trial=lambda *_: pytest.fail("nothing is on trial"),
     )
     filter_ = Filter(lambda number: "rose", threshold=0.5, allowed=("rose",), max_results=25)
 
@@ -168,7 +169,8 @@ def test_a_picture_becomes_a_published_box(tmp_path: Path) -> None:
     while (frame := source.read()) is not None:
         slot.put(frame)
     slot.close()
-    pipeline.run(model, filter_)
+    pipeline.swap(Serving(files.bundle, model, filter_, expected=None))
+    pipeline.run()
 
     # The letterbox put the frame on rows 4 to 27 of the model's 32, with bars above and below: the
     # box, y 0.1 to 0.5 of the input, is y -0.033 to 0.5 of the frame and is clipped to it. The bars

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,15 +18,21 @@ from edged.engine.interpreter import Engine
 from edged.filter import Filter
 from edged.handoff import LatestSlot
 from edged.model import Model
-from edged.pipeline import Pipeline
+from edged.pipeline import Pipeline, Serving
 from edged.reading import read_model
 from edged.records import Frame, ModelSpec, PixelOrder, Result
 from edged.service.metrics import PipelineStats
 from edged.store.models import read_model_files
+from edged.trial import Expected
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 NAN_WHEN_BRIGHT = "classifier_float32_nan_when_bright"
 EVERYTHING = Filter(str, threshold=0, allowed=None, max_results=25)
+
+
+# Held against its own first results alone.
+PROBED = Expected(invoke_ms=0, budget_ms=None)
+NOT_FINITE = "its scores are not finite numbers"
 
 
 def model(name: str) -> Model:
@@ -35,6 +41,10 @@ def model(name: str) -> Model:
     reading = read_model(files, engine.inputs, engine.outputs)
     spec = ModelSpec(name, files.facts.sha256, len(files.data), reading.task.name, ())
     return Model(spec, engine, reading, Fit.STRETCH)
+
+
+def serving(name: str, expected: Expected | None = None) -> Serving:
+    return Serving(name, model(name), EVERYTHING, expected)
 
 
 def frame(colour: tuple[int, int, int], height: int = 48) -> Frame:
@@ -46,19 +56,26 @@ def frame(colour: tuple[int, int, int], height: int = 48) -> Frame:
 
 @dataclass
 class Run:
-    """A pipeline that has run over frames, one after another, to the end."""
+    """A pipeline that has run over frames, one after another, to the end.
+
+    ``swaps``: what is swapped in before the frame of that number. ``trials`` holds the ends of
+    trials: what was tried, why it failed, what served then.
+    """
 
     frames: list[Frame]
     name: str = "classifier_uint8"
+    expected: Expected | None = None
+    swaps: dict[int, Serving] = field(default_factory=dict)
     publish: Publish = Publish.EVERY
     sequence: Iterator[int] = field(default_factory=itertools.count)
     results: list[Result] = field(default_factory=list)
     faults: list[str | None] = field(default_factory=list)
+    trials: list[tuple[str, str | None, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.stats = PipelineStats(0)
-        slot = _Slot(self.frames)
-        Pipeline(
+        slot = _Slot(self.frames, self._before_frame)
+        self._pipeline = Pipeline(
             "front",
             slot,
             Cadence(self.publish, interval_s=1e6),
@@ -66,22 +83,40 @@ class Run:
             self.sequence,
             publish=self.results.append,
             on_fault=self.faults.append,
-        ).run(model(self.name), EVERYTHING)
+            on_trial=lambda tried, failure, now: self.trials.append(
+                (tried.bundle, failure, now.bundle)
+            ),
+        )
+        self._pipeline.swap(serving(self.name, self.expected))
+        self._pipeline.run()
+
+    def _before_frame(self, number: int) -> None:
+        if number in self.swaps:
+            self._pipeline.swap(self.swaps[number])
+
+    @property
+    def served(self) -> list[tuple[str, int]]:
+        """Which models the results came from, and how many in a row."""
+        names = itertools.groupby(result.model.name for result in self.results)
+        return [(name, len(list(group))) for name, group in names]
 
 
 class _Slot(LatestSlot[Frame]):
     """Filled again whenever it is empty, then closed."""
 
-    def __init__(self, frames: list[Frame]) -> None:
+    def __init__(self, frames: list[Frame], before_frame: Callable[[int], None]) -> None:
         super().__init__()
-        self._frames = iter(frames)
+        self._frames = iter(enumerate(frames))
+        self._before_frame = before_frame
 
     def take(self, timeout_s: float | None = None) -> Frame | None:
         coming = next(self._frames, None)
         if coming is None:
             self.close()
         else:
-            self.put(coming)
+            number, item = coming
+            self._before_frame(number)
+            self.put(item)
         return super().take(timeout_s)
 
 
@@ -115,7 +150,7 @@ def test_a_fault_costs_its_frames_and_no_number_and_its_end_is_told() -> None:
     colours = (BLACK, WHITE, WHITE, BLACK, BLACK)
     run = Run([frame(colour) for colour in colours], NAN_WHEN_BRIGHT)
     assert [result.sequence for result in run.results] == [0, 1, 2]
-    assert run.faults == [*["its scores are not finite numbers"] * 2, None]
+    assert run.faults == [*[NOT_FINITE] * 2, None]
     assert run.stats.inferred == 3
 
 
@@ -129,3 +164,85 @@ def test_a_mistake_of_ours_costs_its_frames_alone_and_is_logged_once(
     assert run.faults == [*["ZeroDivisionError: float division by zero"] * 2, None]
     (message,) = caplog.messages
     assert message.startswith("pipeline front: Traceback (most recent call last):")
+
+
+# ---- swaps and trials ----------------------------------------------------------------------------
+
+
+def reds(number: int) -> list[Frame]:
+    return [frame(RED) for _ in range(number)]
+
+
+def gapless(run: Run) -> bool:
+    return [result.sequence for result in run.results] == list(range(len(run.frames)))
+
+
+def test_another_model_serves_from_the_next_frame_on() -> None:
+    run = Run(reds(5), swaps={3: serving("classifier_int8")})
+    assert run.served == [("classifier_uint8", 3), ("classifier_int8", 2)]
+    assert gapless(run)
+    assert run.trials == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("nan_after_20", NOT_FINITE), ("error_after_20", "the runtime cannot run it: ")],
+)
+def test_a_model_that_fails_on_trial_gives_way_and_the_one_before_takes_its_frame(
+    name: str, reason: str
+) -> None:
+    run = Run(reds(40), swaps={5: serving(name, PROBED)})
+    assert run.served == [("classifier_uint8", 5), (name, 20), ("classifier_uint8", 15)]
+    assert gapless(run)
+    ((tried, failure, now),) = run.trials
+    assert (tried, now) == (name, "classifier_uint8")
+    assert failure is not None
+    assert failure.startswith(reason)
+    assert run.faults == []
+
+
+def test_a_model_that_becomes_slow_on_trial_gives_way_and_its_results_count() -> None:
+    run = Run(reds(40), swaps={5: serving("slow_after_20", PROBED)})
+    assert [name for name, _ in run.served] == [
+        "classifier_uint8",
+        "slow_after_20",
+        "classifier_uint8",
+    ]
+    assert gapless(run)
+    ((tried, failure, now),) = run.trials
+    assert (tried, now) == ("slow_after_20", "classifier_uint8")
+    assert failure is not None
+    assert failure.startswith("it became too slow after ")
+
+
+def test_a_first_model_has_nothing_to_give_way_to() -> None:
+    run = Run(reds(30), "nan_after_20", PROBED)
+    assert len(run.results) == 20
+    assert run.faults == [NOT_FINITE] * 10
+    assert run.trials == []
+
+
+def test_one_that_fails_gives_way_to_the_last_good_one_and_not_to_one_on_trial() -> None:
+    swaps = {5: serving("classifier_int8", PROBED), 10: serving("nan_after_20", PROBED)}
+    run = Run(reds(40), swaps=swaps)
+    assert [name for name, _ in run.served] == [
+        "classifier_uint8",
+        "classifier_int8",
+        "nan_after_20",
+        "classifier_uint8",
+    ]
+    assert gapless(run)
+    assert run.trials == [("nan_after_20", NOT_FINITE, "classifier_uint8")]
+
+
+def test_where_none_is_good_yet_one_that_fails_gives_way_to_the_one_before() -> None:
+    run = Run(reds(40), expected=PROBED, swaps={5: serving("nan_after_20", PROBED)})
+    assert run.served == [("classifier_uint8", 5), ("nan_after_20", 20), ("classifier_uint8", 15)]
+    assert gapless(run)
+
+
+def test_what_needs_no_trial_ends_that_of_the_one_before() -> None:
+    swaps = {5: serving("nan_after_20", PROBED), 10: serving("nan_after_20")}
+    run = Run(reds(40), swaps=swaps)
+    assert run.faults == [NOT_FINITE] * 10
+    assert run.trials == []
