@@ -117,10 +117,12 @@ class House:
             assert cv2.imwrite(str(path / f"{number:03}.png"), picture)
         return path
 
-    def configure(self, port: int, *pipelines: str, device: str = "pi") -> Path:
-        """Write the config; each pipeline is TOML below its own ``[[pipelines]]``."""
+    def configure(self, port: int, *pipelines: str, device: str = "pi", models: str = "") -> Path:
+        """Write the config; each pipeline is TOML below its own ``[[pipelines]]``, and ``models``
+        below ``[models]``.
+        """
         text = f'[device]\nid = "{device}"\nstate_dir = "state"\n'
-        text += f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n[models]\ndir = "models"\n'
+        text += f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n[models]\ndir = "models"\n{models}\n'
         text += "".join(f"[[pipelines]]\n{pipeline}\n" for pipeline in pipelines)
         path = self.directory / "edged.toml"
         path.write_text(text)
