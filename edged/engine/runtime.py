@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +35,9 @@ class Runtime:
 
     @property
     def version(self) -> str:
-        return importlib.metadata.version(self.name)
+        from importlib import metadata  # the probe, which starts often, does without
+
+        return metadata.version(self.name)
 
 
 @dataclass(frozen=True, slots=True)
