@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from household import RED, SMALL_MODELS, House, images
 from jsonschema import Draft202012Validator
+from signing import SIGNED, Signer
 
 from edged import __version__
 from edged.cli import main
@@ -133,16 +134,39 @@ def test_the_environment_names_the_configuration_and_the_command_line_goes_befor
         assert "edged: /etc/edged/edged.toml: there is no such file" in edged("check")[2]
 
 
-def test_a_signature_that_cannot_be_verified_yet_is_not_skipped(edged: Run, tmp_path: Path) -> None:
-    path = tmp_path / "edged.toml"
+def test_a_trusted_key_that_is_not_there_is_told_where_signatures_are_required(
+    edged: Run, house: House
+) -> None:
+    path = house.directory / "edged.toml"
     path.write_text(
+        '[device]\nstate_dir = "state"\n[mqtt]\nport = 1\n'
         '[models]\nrequire_signature = true\ntrusted_keys = ["a.pub"]\n'
         '[[pipelines]]\nmodel = "m"\nsource.kind = "synthetic"\n'
     )
-    for command in ("run", "check"):
-        status, _, error = edged(command, "-c", path)
-        assert status == 78
-        assert error.startswith(f"edged: {path}: models.require_signature: this version cannot")
+    told = (
+        f"{house.directory}/a.pub: there is no such file; put the public key there, or correct "
+        "models.trusted_keys"
+    )
+    assert edged("run", "-c", path) == (78, "", f"edged: {told}\n")
+    status, out, _ = edged("check", "-c", path)
+    assert status == 1
+    assert told in out
+
+
+def test_check_refuses_a_model_that_is_not_signed_where_signatures_are_required(
+    edged: Run, house: House
+) -> None:
+    house.model("classifier_uint8")
+    path = house.directory / "edged.toml"
+    path.write_text(
+        '[device]\nstate_dir = "state"\n[mqtt]\nport = 1\n[models]\ndir = "models"\n'
+        f'require_signature = true\ntrusted_keys = ["{SIGNED}/trusted.pub"]\n'
+        '[[pipelines]]\nmodel = "classifier_uint8"\nsource.kind = "synthetic"\n'
+    )
+    model = house.models / "classifier_uint8.tflite"
+    assert "not signed: require_signature is set" in edged("check", "-c", path)[1]
+    model.with_name(f"{model.name}.minisig").write_bytes(Signer().sign(model.read_bytes()))
+    assert "not signed" not in edged("check", "-c", path)[1]
 
 
 def test_a_password_that_cannot_be_read_is_status_78(edged: Run, tmp_path: Path) -> None:

@@ -61,8 +61,7 @@ def test_only_the_commands_print() -> None:
         if (isinstance(node, ast.Name) and node.id == "print")
         or (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.stdout")
     }
-    # The probe's child answers on its standard output, which is a pipe to its parent.
-    assert printing == {"cli.py", "engine/probe.py"}
+    assert all(name.startswith("cli") for name in printing), printing
 
 
 @pytest.mark.parametrize("module", ["picamera2", "libcamera", "amqtt", "systemd"])

@@ -3,93 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from household import PATIENCE_S, RED, House
+from household import OPTIONS, PATIENCE_S, House, load
+from scripted import PLAN, Scripted, Told, candidate, of_model
 
 from edged.cadence import Cadence, Publish
 from edged.engine.geometry import Fit
-from edged.loading import LoadOptions
-from edged.records import (
-    Frame,
-    Health,
-    HealthState,
-    ModelReport,
-    PixelOrder,
-    Record,
-    Result,
-    Size,
-    Verdict,
-)
-from edged.runner import Plan, Runner
-from edged.store.models import ModelStore
+from edged.errors import ModelError
+from edged.model import Model
+from edged.pipeline import Serving
+from edged.records import HealthState, Result, Size, Verdict
+from edged.runner import Runner
+from edged.trial import Expected
 
-PLAN = Plan(
-    name="front",
-    model="classifier_uint8",
-    source_kind="scripted",
-    frame_size=None,
-    fps=None,
-    realtime=False,
-    threshold=0.5,
-    labels=None,
-    max_results=25,
-    options=LoadOptions(threads=1, delegate=None, fit=Fit.LETTERBOX),
-)
-
-
-class Scripted:
-    """Gives so many red frames and ends; None: hangs at once, until it is let go."""
-
-    live = False
-
-    def __init__(self, frames: int | None) -> None:
-        self._left = frames
-        self.wanted: Size | None = None
-        self.let_go = threading.Event()
-
-    def open(self, want: Size | None) -> None:
-        self.wanted = want
-
-    def read(self) -> Frame | None:
-        if self._left is None:
-            self.let_go.wait(PATIENCE_S)
-            return None
-        self._left -= 1
-        if self._left < 0:
-            return None
-        return Frame(0, 0, 0, np.full((48, 64, 3), RED, np.uint8), PixelOrder.RGB)
-
-    def close(self) -> None:
-        pass
-
-
-class Told:
-    """What a runner has handed over, as it comes."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self._coming: queue.Queue[Record] = queue.Queue()
-
-    def publish(self, record: Record) -> None:
-        self._coming.put(record)
-
-    def wait_for(self, holds: Callable[[Record], bool]) -> Record:
-        while True:
-            self.records.append(self._coming.get(timeout=PATIENCE_S))
-            if holds(self.records[-1]):
-                return self.records[-1]
-
-    def wait_for_state(self, state: HealthState) -> Health:
-        found = self.wait_for(lambda one: isinstance(one, Health) and one.state is state)
-        assert isinstance(found, Health)
-        return found
+EXPECTED = Expected(invoke_ms=0, budget_ms=None)
+Started = Callable[..., Runner]
 
 
 @pytest.fixture
@@ -103,11 +36,14 @@ def told() -> Told:
 
 
 @pytest.fixture
-def started(house: House, told: Told) -> Iterator[Callable[..., Runner]]:
+def trials() -> list[tuple[Serving, str | None, Serving]]:
+    return []
+
+
+@pytest.fixture
+def started(told: Told, trials: list[tuple[Serving, str | None, Serving]]) -> Iterator[Started]:
     """``started(source, model=..., frame_size=...)``: a runner that is stopped in the end."""
     runners: list[Runner] = []
-    store = ModelStore(house.models, house.directory / "state")
-    store.open()
 
     def start(
         source: Scripted, on_end: Callable[[], None] = lambda: None, **plan: object
@@ -117,8 +53,8 @@ def started(house: House, told: Told) -> Iterator[Callable[..., Runner]]:
             source,
             Cadence(Publish.EVERY, interval_s=10),
             itertools.count(),
-            store,
             publish=told.publish,
+            on_trial=lambda _, *trial: trials.append(trial),
             on_model=lambda: None,
             on_end=on_end,
         )
@@ -131,44 +67,101 @@ def started(house: House, told: Told) -> Iterator[Callable[..., Runner]]:
         runner.stop("the test is over", PATIENCE_S)
 
 
+@pytest.fixture
+def model(house: House) -> Callable[..., Model]:
+    """``model("classifier_uint8", fit=Fit.LETTERBOX)``, loaded."""
+
+    def loaded(name: str = "classifier_uint8", fit: Fit = Fit.LETTERBOX) -> Model:
+        if not (house.models / f"{name}.tflite").exists():
+            house.model(name)
+        return load(house.models, name, replace(OPTIONS, fit=fit))
+
+    return loaded
+
+
 def test_a_recording_is_inferred_to_its_last_frame_before_its_end_is_told(
-    house: House, told: Told, started: Callable[..., Runner]
+    told: Told, started: Started, model: Callable[..., Model]
 ) -> None:
-    house.model("classifier_uint8")
     ended = threading.Event()
     runner = started(Scripted(frames=20), on_end=ended.set)
+    runner.swap("one", model(), None)
     assert ended.wait(PATIENCE_S)
     assert told.wait_for_state(HealthState.STOPPED).reason == "the recording has ended"
-    assert sum(isinstance(record, Result) for record in told.records) == 20
+    assert len(told.results()) == 20
     assert runner.ended
     metrics = runner.metrics(now_ns=1)
     assert (metrics.frames, metrics.inferred, metrics.published, metrics.dropped) == (20, 20, 20, 0)
     # Stopping it afterwards tells nothing new.
     assert runner.stop("edged was stopped", PATIENCE_S)
-    assert told._coming.empty()
+    assert told.nothing_more()
 
 
 def test_what_serves_is_told_once_it_does(
-    house: House, told: Told, started: Callable[..., Runner]
+    told: Told, started: Started, model: Callable[..., Model]
 ) -> None:
     runner = started(Scripted(frames=1))
-    refused = told.wait_for(lambda one: isinstance(one, ModelReport))
-    assert isinstance(refused, ModelReport)
+    runner.report(Verdict.REFUSED, None, "there is no file")
+    refused = told.wait_for_verdict(Verdict.REFUSED)
     assert refused.active is None
-    assert refused.candidate is not None
-    assert (refused.candidate.verdict, refused.candidate.version) == (Verdict.REFUSED, None)
-    assert not runner.has_model
+    assert candidate(refused).version is None
+    assert told.wait_for_state(HealthState.STOPPED).reason == "no model: there is no file"
+    assert runner.bundle is None
     info = runner.info()
     assert (info.task, info.model, info.labels) == (None, None, ())
 
-    house.model("classifier_uint8")
-    accepted = told.wait_for(lambda one: isinstance(one, ModelReport) and one.active is not None)
-    assert isinstance(accepted, ModelReport)
-    assert accepted.candidate is not None
-    assert accepted.candidate.verdict is Verdict.ACCEPTED
+    runner.swap("one", model(), None)
+    accepted = told.wait_for_verdict(Verdict.ACCEPTED)
     assert accepted.active is not None
+    assert candidate(accepted).version == accepted.active.version
+    assert runner.bundle == "one"
     assert runner.info().model == accepted.active.ref
     assert runner.info().task == "classification"
+
+
+def test_what_is_not_known_to_be_good_is_told_to_be_on_trial(
+    told: Told, started: Started, model: Callable[..., Model]
+) -> None:
+    started(Scripted()).swap("one", model(), EXPECTED)
+    report = told.wait_for_verdict(Verdict.TRIAL)
+    assert report.active is not None
+    assert report.active.version == candidate(report).version
+
+
+def test_a_refused_candidate_leaves_what_serves_alone(
+    told: Told, started: Started, model: Callable[..., Model]
+) -> None:
+    runner = started(Scripted())
+    runner.swap("one", model(), None)
+    active = told.wait_for_verdict(Verdict.ACCEPTED).active
+    runner.report(Verdict.REFUSED, "0123456789ab", "truncated")
+    refused = told.wait_for_verdict(Verdict.REFUSED)
+    assert (refused.active, candidate(refused).reason) == (active, "truncated")
+    told.wait_for(Result)
+
+
+def test_a_pipeline_that_went_back_tells_so(
+    told: Told,
+    trials: list[tuple[Serving, str | None, Serving]],
+    started: Started,
+    model: Callable[..., Model],
+) -> None:
+    runner = started(Scripted())
+    runner.swap("good", model(), None)
+    good = told.wait_for_verdict(Verdict.ACCEPTED).active
+    told.wait_for(Result)
+    runner.swap("bad", model("nan_after_20"), EXPECTED)
+    told.wait_for_verdict(Verdict.TRIAL)
+    # 20 results of it, then one of the model before.
+    told.wait_for(Result, of_model("nan_after_20"))
+    told.wait_for(Result, of_model("classifier_uint8"))
+    ((failed, reason, serving),) = trials
+    assert (failed.bundle, serving.bundle) == ("bad", "good")
+    assert reason is not None
+    runner.went_back(failed, serving, reason)
+    report = told.wait_for_verdict(Verdict.ROLLED_BACK)
+    assert (report.active, candidate(report).reason) == (good, reason)
+    assert candidate(report).version == failed.model.spec.version
+    assert runner.bundle == "good"
 
 
 @pytest.mark.parametrize(
@@ -177,35 +170,87 @@ def test_what_serves_is_told_once_it_does(
     [(Size(1280, 720), Size(32, 18)), (None, None)],
 )
 def test_a_source_that_scales_is_asked_for_the_models_size(
-    house: House,
     told: Told,
-    started: Callable[..., Runner],
+    started: Started,
+    model: Callable[..., Model],
     frame_size: Size | None,
     wanted: Size | None,
 ) -> None:
-    house.model("classifier_uint8")
     source = Scripted(frames=1)
-    started(source, frame_size=frame_size)
+    started(source, frame_size=frame_size).swap("one", model(), None)
     told.wait_for_state(HealthState.STOPPED)
-    assert source.wanted == wanted
+    assert source.wanted == [wanted]
 
 
-def test_it_stops_at_once_while_it_waits_for_a_model(
-    told: Told, started: Callable[..., Runner]
+def test_a_source_that_scales_is_asked_anew_only_for_a_model_of_another_size(
+    told: Told, started: Started, model: Callable[..., Model]
 ) -> None:
+    source = Scripted()
+    runner = started(source, frame_size=Size(1280, 720))
+    for name in ("classifier_uint8", "classifier_int8", "classifier_uint8_grey"):
+        runner.swap(name, model(name), None)
+        told.wait_for(Result, of_model(name))
+    told.wait_for(Result, lambda _: len(source.wanted) > 1)
+    assert source.wanted == [Size(32, 18), Size(28, 16)]
+
+
+# ---- the contract with those who subscribe -------------------------------------------------------
+
+
+def test_a_model_of_another_task_is_refused(
+    told: Told, started: Started, model: Callable[..., Model]
+) -> None:
+    runner = started(Scripted(), model="eyes")
+    runner.refuse_other_contract(model("detector_tf1").reading)  # nothing serves yet
+    runner.swap("one", model(), None)
+    runner.refuse_other_contract(model("classifier_int8").reading)
+    with pytest.raises(ModelError) as refused:
+        runner.refuse_other_contract(model("detector_tf1").reading)
+    assert str(refused.value) == (
+        "it does detection, and the pipeline serves classification. Install it under another "
+        "name, and name that in the pipeline"
+    )
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [(None, False), (("red", "cat"), False), (("background",), True), (("zebra",), False)],
+)
+def test_a_model_without_any_label_that_is_published_is_refused(
+    house: House,
+    started: Started,
+    model: Callable[..., Model],
+    allowed: tuple[str, ...] | None,
+    refused: bool,
+) -> None:
+    house.model("classifier_uint8")
+    house.labels("classifier_uint8", "red", "green", "blue")
+    runner = started(Scripted(), labels=allowed)
+    runner.swap("one", model("classifier_uint8_background"), None)
+    if not refused:
+        runner.refuse_other_contract(model().reading)
+        return
+    with pytest.raises(ModelError, match="it has none of the labels that the pipeline publishes"):
+        runner.refuse_other_contract(model().reading)
+
+
+# ---- the end -------------------------------------------------------------------------------------
+
+
+def test_it_stops_at_once_while_it_waits_for_a_model(told: Told, started: Started) -> None:
     runner = started(Scripted(frames=1))
-    assert told.wait_for_state(HealthState.STOPPED).reason is not None
     assert runner.stop("edged was stopped", timeout_s=PATIENCE_S)
     assert told.wait_for_state(HealthState.STOPPED).reason == "edged was stopped"
 
 
 def test_a_source_that_is_stuck_is_left_behind_and_said_so(
-    house: House, told: Told, started: Callable[..., Runner]
+    told: Told, started: Started, model: Callable[..., Model]
 ) -> None:
-    house.model("classifier_uint8")
     source = Scripted(frames=None)
     runner = started(source)
-    told.wait_for(lambda one: isinstance(one, ModelReport))
+    runner.swap("one", model(), None)
+    told.wait_for_verdict(Verdict.ACCEPTED)
+    assert source.reading.wait(PATIENCE_S)
     runner.ask_to_stop()
     runner._thread.join(PATIENCE_S)
     try:

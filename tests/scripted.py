@@ -1,0 +1,126 @@
+"""A runner without a camera and a broker: a source that is told what to give, and a listener."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from household import PATIENCE_S, RED
+
+from edged.engine.geometry import Fit
+from edged.loading import LoadOptions
+from edged.records import (
+    Candidate,
+    Frame,
+    Health,
+    HealthState,
+    ModelReport,
+    PixelOrder,
+    Record,
+    Result,
+    Size,
+    Verdict,
+)
+from edged.runner import Plan
+
+ENDLESS = 1_000_000_000
+PLAN = Plan(
+    name="front",
+    model="classifier_uint8",
+    source_kind="scripted",
+    frame_size=None,
+    fps=100,
+    realtime=False,
+    threshold=0.5,
+    labels=None,
+    max_results=25,
+    options=LoadOptions(threads=1, delegate=None, fit=Fit.LETTERBOX),
+)
+Kind = TypeVar("Kind", bound=Record)
+
+
+class Scripted:
+    """Gives so many red frames and ends; None: hangs at once, until it is let go.
+
+    ``wanted`` holds the size that was asked for at each opening.
+    """
+
+    live = False
+
+    def __init__(self, frames: int | None = ENDLESS) -> None:
+        self._left = frames
+        self.wanted: list[Size | None] = []
+        self.reading = threading.Event()
+        self.let_go = threading.Event()
+
+    def open(self, want: Size | None) -> None:
+        self.wanted.append(want)
+
+    def read(self) -> Frame | None:
+        self.reading.set()
+        if self._left is None:
+            self.let_go.wait(PATIENCE_S)
+            return None
+        self._left -= 1
+        if self._left < 0:
+            return None
+        now_ns = time.monotonic_ns()
+        pixels = np.full((48, 64, 3), RED, np.uint8)
+        return Frame(0, now_ns, now_ns, pixels, PixelOrder.RGB)
+
+    def close(self) -> None:
+        pass
+
+
+class Told:
+    """What runners have handed over, as it comes; ``records`` is what was waited for so far."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._coming: queue.Queue[Record] = queue.Queue()
+
+    def publish(self, record: Record) -> None:
+        self._coming.put(record)
+
+    def wait_for(self, kind: type[Kind], holds: Callable[[Kind], bool] = lambda _: True) -> Kind:
+        """The next record of that kind that holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                record = self._coming.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                others = [one for one in self.records if not isinstance(one, Result)]
+                raise AssertionError(f"no such {kind.__name__}, but {others}") from None
+            self.records.append(record)
+            if isinstance(record, kind) and holds(record):
+                return record
+
+    def wait_for_state(self, state: HealthState) -> Health:
+        return self.wait_for(Health, lambda health: health.state is state)
+
+    def wait_for_verdict(self, verdict: Verdict, pipeline: str = "front") -> ModelReport:
+        """The pipeline's next report, which must be of this verdict."""
+        report = self.wait_for(ModelReport, lambda report: report.pipeline == pipeline)
+        assert report.candidate is not None
+        assert report.candidate.verdict is verdict, report.candidate
+        return report
+
+    def results(self, pipeline: str = "front") -> list[Result]:
+        """Those among ``records``."""
+        return [r for r in self.records if isinstance(r, Result) and r.pipeline == pipeline]
+
+    def nothing_more(self) -> bool:
+        return self._coming.empty()
+
+
+def of_model(name: str) -> Callable[[Result], bool]:
+    return lambda result: result.model.name == name
+
+
+def candidate(report: ModelReport) -> Candidate:
+    assert report.candidate is not None
+    return report.candidate
