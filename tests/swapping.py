@@ -12,14 +12,15 @@ from typing import Any, Protocol
 
 from household import PATIENCE_S, Message, content
 
-# Synthetic frames are small, so that drawing them leaves the processor to the models.
-SOURCE = '[pipelines.source]\nkind = "synthetic"\nsize = [160, 120]\nfps = 50\n'
 
+def pipeline(name: str = "eye", *more: str, model: str = "eye", fps: int = 50) -> str:
+    """The TOML of a pipeline with a synthetic camera; ``more`` are lines of its own table.
 
-def pipeline(name: str = "eye", *more: str) -> str:
-    """The TOML of a pipeline that serves the model "eye" at 50 frames/s."""
-    lines = "\n".join(more)
-    return f'name = "{name}"\nmodel = "eye"\nthreshold = 0\nthreads = 1\n{lines}\n{SOURCE}'
+    The pictures are small: drawing them leaves the processor to the models.
+    """
+    lines = "\n".join((f'name = "{name}"', f'model = "{model}"', "threshold = 0", *more))
+    source = f'[pipelines.source]\nkind = "synthetic"\nsize = [160, 120]\nfps = {fps}'
+    return f"{lines}\n{source}\n"
 
 
 def version_of(model: Path) -> str:
@@ -104,15 +105,18 @@ class Stream:
     """What one pipeline publishes, followed as it comes.
 
     ``gaps_ms`` is the time between one result and the next of the same run, from hand-over to
-    hand-over by the daemon's own clock. ``versions`` are the models that gave results, in turn;
-    each run of the daemon begins anew, with a sequence of its own and no gap to the one before.
+    hand-over by the daemon's own clock; ``swap_gaps_ms`` those between two models. ``versions``
+    are the models that gave results, in turn, the last of them since ``since_s`` (Unix time).
+    Each run of the daemon begins anew, with a sequence of its own and no gap to the one before.
     """
 
     def __init__(self, heard: Heard, pipeline: str = "eye") -> None:
         self.results = 0
         self.holes: list[str] = []
         self.gaps_ms: list[float] = []
+        self.swap_gaps_ms: list[float] = []
         self.versions: list[str] = []
+        self.since_s = 0.0
         self.reports: list[dict[str, Any]] = []
         self.last: dict[str, Any] = {}
         self._heard = heard
@@ -167,10 +171,14 @@ class Stream:
         expected = 0 if first else self.last["sequence"] + 1
         if result["sequence"] != expected:
             self.holes.append(f"{result['sequence']} came where {expected} was to come")
+        version = result["model"]["version"]
+        swapped = not first and self.versions[-1] != version
         if not first:
             self.gaps_ms.append((ready_s - self._last_s) * 1e3)
-        version = result["model"]["version"]
-        if first or self.versions[-1] != version:
+        if swapped:
+            self.swap_gaps_ms.append(self.gaps_ms[-1])
+        if first or swapped:
             self.versions.append(version)
+            self.since_s = ready_s
         self.results += 1
         self.last, self._last_s = result, ready_s
