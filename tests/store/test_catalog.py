@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -91,6 +92,13 @@ def test_other_members_than_the_catalogue_s_are_refused(tmp_path: Path) -> None:
         unpack(entry, zipped(**right | {"labels_txt": LABELS.upper()}), "a zip")
     with pytest.raises(EdgedError, match=r"cats.tflite in a zip is larger than the expected 18"):
         unpack(entry, zipped(**right | {"in__cats_tflite": bytes(10**7)}), "a zip")
+    bomb = zipped(**right | {"in__cats_tflite": bytes(10**8)})
+    tracemalloc.start()
+    with pytest.raises(EdgedError, match="larger than the expected"):
+        unpack(entry, bomb, "a zip")
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 10**7
     with pytest.raises(EdgedError, match=r"a zip holds no file in/cats.tflite"):
         unpack(entry, zipped(labels_txt=LABELS), "a zip")
 
@@ -99,17 +107,16 @@ def test_other_members_than_the_catalogue_s_are_refused(tmp_path: Path) -> None:
 def test_an_archive_that_is_damaged_is_refused(damage: str, tmp_path: Path) -> None:
     entry = load_catalog(written(tmp_path / "catalog.toml")).models[0]
     whole = zipped(in__cats_tflite=MODEL, labels_txt=LABELS).getvalue()
+    flipped = bytearray(whole)
+    flipped[whole.index(b"in/cats.tflite") + 20] ^= 0xFF
     data = {
         "empty": b"",
         "cut": whole[:-40],
-        "flipped": whole.replace(b"TFL3", b"TFL4"),
+        "flipped": bytes(flipped),
         "text": b"<html>not found</html>",
     }[damage]
-    if damage == "flipped":
-        data = bytearray(whole)
-        data[whole.index(b"in/cats.tflite") + 20] ^= 0xFF
     with pytest.raises(EdgedError):
-        unpack(entry, io.BytesIO(bytes(data)), "a zip")
+        unpack(entry, io.BytesIO(data), "a zip")
 
 
 def test_what_is_there_already_is_known_by_all_its_files(tmp_path: Path) -> None:

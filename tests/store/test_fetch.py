@@ -78,6 +78,21 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(
     assert len(server.asked) == 2
 
 
+def test_a_file_that_became_shorter_meanwhile_has_no_old_bytes_at_its_end(
+    server: Server, authority: tuple[Path, Path]
+) -> None:
+    page = Page(DATA, breaks=[100_000], changing=True)
+
+    def replace(_have: int, _total: int | None) -> None:
+        page.data = DATA[:50_000]
+
+    file = io.BytesIO()
+    context = ssl.create_default_context(cafile=str(authority[0]))
+    url = server.put("/m.tflite", page)
+    fetch(url, file, context=context, pauses_s=NO_PAUSES, progress=replace)
+    assert file.getvalue() == DATA[:50_000]
+
+
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
 def test_what_nothing_names_byte_for_byte_is_fetched_anew(
     server: Server, get: Callable[..., bytes], etag: str | None
@@ -106,7 +121,7 @@ def test_what_breaks_off_again_and_again_is_given_up(
     server: Server, get: Callable[..., bytes]
 ) -> None:
     url = server.put("/m.tflite", Page(DATA, breaks=[0] * 9))
-    with pytest.raises(EdgedError, match="it ended after 0 of 512,000 bytes. Check the network"):
+    with pytest.raises(EdgedError, match=r"it ended after 0 of 512,000 bytes. Check the network"):
         get(url)
     assert len(server.asked) == 1 + len(NO_PAUSES)
 
@@ -116,7 +131,7 @@ def test_a_server_in_trouble_is_asked_again_and_one_that_has_no_such_file_is_not
 ) -> None:
     assert get(server.put("/m.tflite", Page(DATA, statuses=[503, 429]))) == DATA
     server.asked.clear()
-    with pytest.raises(EdgedError, match="404 Not Found. Check the address"):
+    with pytest.raises(EdgedError, match=r"404 Not Found. Check the address"):
         get(server.address + "/other")
     assert len(server.asked) == 1
 
@@ -133,7 +148,7 @@ def test_a_redirect_to_http_is_not_followed(
     server: Server, plain: Server, get: Callable[..., bytes]
 ) -> None:
     there = plain.put("/there", Page(DATA))
-    with pytest.raises(EdgedError, match="redirects to http://.* which is not encrypted"):
+    with pytest.raises(EdgedError, match=r"redirects to http://.* which is not encrypted"):
         get(server.put("/here", Page(redirect=there)))
     assert plain.asked == []
     assert len(server.asked) == 1
@@ -141,7 +156,7 @@ def test_a_redirect_to_http_is_not_followed(
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(server: Server) -> None:
     url = server.put("/m.tflite", Page(DATA))
-    with pytest.raises(EdgedError, match="certificate is not to be trusted .*clock"):
+    with pytest.raises(EdgedError, match=r"certificate is not to be trusted .*clock"):
         fetch(url, io.BytesIO(), pauses_s=NO_PAUSES)
     assert server.asked == []
 
@@ -182,7 +197,7 @@ def test_plain_http_is_taken_from_this_machine_alone(
     ],
 )
 def test_what_is_no_https_address_is_refused(url: str) -> None:
-    with pytest.raises(EdgedError, match="is no (https )?address"):
+    with pytest.raises(EdgedError, match=r"is no (https )?address"):
         refuse_unsafe(url)
 
 
@@ -193,7 +208,7 @@ def test_a_full_disk_is_told_and_not_tried_again(
     context = ssl.create_default_context(cafile=str(authority[0]))
     with (
         open("/dev/full", "wb", buffering=0) as full,  # noqa: PTH123
-        pytest.raises(EdgedError, match="No space left on device. Make room there"),
+        pytest.raises(EdgedError, match=r"No space left on device. Make room there"),
     ):
         fetch(url, _Seekable(full), context=context, pauses_s=NO_PAUSES)
     assert len(server.asked) == 1
