@@ -174,9 +174,7 @@ class Daemon:
                 log.warning("pipeline %s is stuck and was left behind", runner.plan.name)
         self._intake.stop(_INTAKE_STOP_S)
         self._publish_metrics()
-        left = self._publisher.close(_PUBLISHER_CLOSE_S)
-        if left:
-            log.warning("%d results could not be delivered and are lost", left)
+        self._publisher.close(_PUBLISHER_CLOSE_S)
 
     # ---- pipelines -----------------------------------------------------------------------------
 
