@@ -274,6 +274,13 @@ def test_the_catalogue_is_shown() -> None:
     assert all(len(line) <= MOST_COLUMNS or "https://" in line for line in lines)
 
 
+@pytest.mark.skipif("EDGED_NETWORK" not in os.environ, reason="EDGED_NETWORK=1 downloads them all")
+@pytest.mark.parametrize("name", [entry.name for entry in load_catalog().models])
+def test_every_model_of_the_catalogue_can_be_had(name: str, places: Places) -> None:
+    add(Order(name), places, Downloads(lambda _have, _total: None), print)
+    read_model_files(places.models_dir / f"{name}.tflite")
+
+
 # ---- add: as a process ---------------------------------------------------------------------------
 
 

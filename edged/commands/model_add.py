@@ -99,7 +99,7 @@ def _get(order: Order, places: Places, downloads: Downloads, tell: Tell, catalog
     if entry is not None:
         return _from_catalog(order, entry, places, downloads, tell)
     path = Path(order.what)
-    if path.is_file() or path.name.endswith(SUFFIX) or "/" in order.what:
+    if "/" in order.what or path.name.endswith(SUFFIX) or path.is_file():
         files = read_model_files(path)
         return _Got(model_name(order.name or files.name), files.data, files.beside)
     near = " or ".join(map(shown, catalog.nearest(order.what)))

@@ -41,8 +41,9 @@ def list_models(places: Places) -> list[Listed]:
     ledger = Shelf(places.state_dir).ledger()
     used = {pipeline.model for pipeline in places.config.pipelines}
     known = {model for standings in ledger.pipelines.values() for model in standings}
-    names = _names_in(places.models_dir) | used | known | set(ledger.models)
-    return [_listed(name, places, ledger) for name in sorted(names)]
+    there = _names_in(places.models_dir)
+    names = there | used | known | set(ledger.models)
+    return [_listed(name, name in there, places, ledger) for name in sorted(names)]
 
 
 def as_json(places: Places, models: Iterable[Listed]) -> dict[str, Any]:
@@ -81,13 +82,13 @@ def _names_in(models_dir: Path) -> set[str]:
     return {name.removesuffix(SUFFIX) for name in models}
 
 
-def _listed(name: str, places: Places, ledger: Ledger) -> Listed:
+def _listed(name: str, there: bool, places: Places, ledger: Ledger) -> Listed:
     path = path_in(places.models_dir, name)
     file, problem = None, None
     try:
         file = read_model_files(path)
     except EdgedError as error:
-        problem = str(error) if path.exists() else "there is no file"
+        problem = str(error) if there else "there is no file"
     users = [pipeline.name for pipeline in places.config.pipelines if pipeline.model == name]
     past = [pipeline for pipeline, standings in ledger.pipelines.items() if name in standings]
     pipelines = {p: ledger.standing(p, name) for p in dict.fromkeys([*users, *past])}

@@ -10,7 +10,7 @@ import msgspec
 
 from ..config import Config, default_config_path, load_config, models_dir, state_dir
 from ..config_types import ModelName
-from ..errors import EdgedError
+from ..errors import ConfigError, EdgedError
 from ..toml_text import shown
 
 
@@ -32,10 +32,13 @@ def find_places(given: Path | None, environ: Mapping[str, str], is_root: bool) -
     Raises ConfigError for one that is named, or there, and cannot be used.
     """
     path = given or default_config_path(environ)
-    if given is None and not environ.get("EDGED_CONFIG") and not path.exists():
-        config, told = Config(pipelines=()), f"there is no {path}: the default directory"
-    else:
+    try:
         config, told = load_config(path), f"of {path}"
+    except ConfigError as error:
+        named = given is not None or environ.get("EDGED_CONFIG")
+        if named or not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        config, told = Config(pipelines=()), f"there is no {path}: the default directory"
     return Places(
         config,
         told,
