@@ -87,6 +87,42 @@ def test_a_model_is_on_trial_and_then_accepted_and_only_what_is_new_is_taken(
     assert nothing_was_lost(eye)
 
 
+def test_of_files_that_come_one_upon_the_other_the_last_one_serves(
+    house: House, file: Path, eye: Stream
+) -> None:
+    house.run()
+    eye.wait_for_version(VERSION_A)
+    for model in [B, A] * 10:
+        shutil.copy(model, file)
+        eye.wait_for_results(1)
+    shutil.copy(B, file)
+    eye.wait_until(lambda: [r["active"]["version"] for r in eye.reports[-1:]] == [VERSION_B])
+    eye.wait_for_version(VERSION_B)
+    eye.wait_for_results(50)
+    assert eye.versions[-1] == VERSION_B
+    assert nothing_was_lost(eye)
+
+
+def test_models_that_come_at_once_each_serve(
+    house: House, mosquitto: Make, subscriber: Make
+) -> None:
+    broker = mosquitto()
+    heard = subscriber(broker.port)
+    names = ("one", "two", "three")
+    for name in names:
+        house.model(name, A)
+    house.configure(broker.port, *(pipeline(name, model=name) for name in names))
+    streams = [Stream(heard, name) for name in names]
+    house.run()
+    for stream in streams:
+        stream.wait_for_version(VERSION_A)
+    for name in names:
+        shutil.copy(B, house.models / f"{name}.tflite")
+    for stream in streams:
+        stream.wait_for_version(VERSION_B)
+        assert nothing_was_lost(stream)
+
+
 def test_two_pipelines_on_one_model_swap_each(
     house: House, mosquitto: Make, subscriber: Make
 ) -> None:

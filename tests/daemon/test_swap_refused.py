@@ -94,6 +94,15 @@ def test_what_cannot_serve_is_refused_with_its_reason(kind: str, served: Served)
     assert re.fullmatch(expected, told), told
 
 
+def test_a_model_whose_copying_was_cut_off_is_taken_when_it_is_whole(served: Served) -> None:
+    whole = B.read_bytes()
+    assert "truncated" in served.refuses(lambda: served.file.write_bytes(whole[: len(whole) // 2]))
+    with served.file.open("ab") as file:
+        file.write(whole[len(whole) // 2 :])
+    served.stream.wait_for_version(version_of(B))
+    assert not served.stream.holes
+
+
 def test_a_model_that_crashes_the_runtime_is_refused(testdata: Path, served: Served) -> None:
     crashing = testdata / "bad-models" / "aborts_on_invoke.tflite"
     told = served.refuses(lambda: shutil.copyfile(crashing, served.file))
