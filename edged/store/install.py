@@ -102,5 +102,5 @@ def _telling(directory: Path) -> Iterator[None]:
         )
         raise EdgedError(
             f"cannot put the model into {directory}: {os.strerror(error.errno or errno.EIO)}. "
-            f"{advice}; what lay there is as it was"
+            f"{advice}; nothing there is half-written"
         ) from error
