@@ -53,3 +53,9 @@ def test_a_budget_is_the_measure_where_there_is_one() -> None:
     assert fed(trial, *[23.0] * 30) == []
     [failure] = fed(trial, *[25.0] * 5)
     assert failure.endswith("25.0 ms for one inference, its budget is 12 ms")
+
+
+def test_the_jitter_of_a_busy_machine_is_no_fault_of_a_tiny_model() -> None:
+    trial = Trial(Expected(0.03, None), now_ns=0)
+    assert fed(trial, *[0.03] * 20, *[0.9] * 30) == []
+    assert len(fed(trial, *[1.2] * 5)) == 1
