@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .file_events import FileEvents
+from .models import BESIDE, SUFFIX
 from .settling import SETTLE_S, UNFINISHED_S, Change, Fingerprint, Outcome, Settling, Stamp
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 POLL_S = 2.0
 
 # A model's files: the model itself, and what belongs to it.
-_SUFFIXES = (".tflite", ".toml", ".labels.txt", ".tflite.minisig")
+_SUFFIXES = (SUFFIX, *BESIDE)
 
 _NO_DIRECTORY = (FileNotFoundError, NotADirectoryError)
 
