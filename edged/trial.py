@@ -73,4 +73,5 @@ class Trial:
         if len(self._first_ms) < FEWEST_RESULTS:
             return math.inf, ""
         usual_ms = max(expected.invoke_ms, statistics.median(self._first_ms))
-        return max(_FAR_OVER * usual_ms, usual_ms + _JITTER_MS), f"it used to take {usual_ms:.1f} ms"
+        limit_ms = max(_FAR_OVER * usual_ms, usual_ms + _JITTER_MS)
+        return limit_ms, f"it used to take {usual_ms:.1f} ms"
