@@ -12,6 +12,7 @@ import contextlib
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class Intake:
         self._keys = keys
         self._users = users
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._looked_at: dict[str, Fingerprint] = {}
+        self._ended: deque[tuple[Runner, Serving, str | None, Serving]] = deque()  # trials
+        self._offered: dict[str, Fingerprint] = {}  # by pipeline, the last that it was offered
         self._lock = threading.Lock()
         self._probing: str | None = None  # with the lock
         self._newer = threading.Event()  # a file that replaces what is being probed; with the lock
@@ -72,6 +74,8 @@ class Intake:
             self._newer.set()
         self._tasks.put(None)
         self._thread.join(timeout_s)
+        if not self._thread.is_alive():
+            self._settle_trials()
         for runner in self._users():
             self._leave(runner)
         self._vault.close()
@@ -86,7 +90,7 @@ class Intake:
 
     def settled(self, name: str) -> None:
         """A model's file, or one beside it, has changed and is whole again."""
-        if self._is_known(name):
+        if not self._not_offered(name):
             return
         with self._lock:
             if self._probing == name:
@@ -106,11 +110,13 @@ class Intake:
         self, runner: Runner, tried: Serving, failure: str | None, serving: Serving
     ) -> None:
         """A pipeline has watched a model for long enough, or has gone back to the one before."""
-        self._tasks.put(lambda: self._settle_trial(runner, tried, failure, serving))
+        self._ended.append((runner, tried, failure, serving))
+        self._tasks.put(self._settle_trials)
 
-    def _is_known(self, name: str) -> bool:
-        """Whether just this was looked at: the watcher also tells what was there when it began."""
-        return self._looked_at.get(name) == fingerprint(path_in(self._models_dir, name))
+    def _not_offered(self, name: str) -> list[Runner]:
+        """Those for whom what lies there is new: the watcher also tells what was there before."""
+        there = fingerprint(path_in(self._models_dir, name))
+        return [user for user in self._users_of(name) if self._offered.get(user.plan.name) != there]
 
     # ---- below: the intake thread only ----------------------------------------------------------
 
@@ -121,7 +127,7 @@ class Intake:
             except Exception:
                 # One candidate's trouble must not end the thread that all others need.
                 log.exception("taking in a model failed; the models that serve go on")
-            del task  # the end of a trial holds the model that failed
+            del task  # it may hold a pipeline that was stopped, and its model
 
     def _users_of(self, name: str) -> list[Runner]:
         return [runner for runner in self._users() if runner.plan.model == name]
@@ -133,6 +139,8 @@ class Intake:
         if good is not None:
             try:
                 files = self._vault.read(plan.model, good)
+                if self._keys is not None:
+                    verify_all(files, self._keys)  # they may have become required since
                 self._swap(runner, files, self._vault.find(good), None)
             except EdgedError as error:
                 log.warning("pipeline %s: its last good model: %s", plan.name, error)
@@ -145,20 +153,21 @@ class Intake:
                 self._vault.abandon_trial(plan.name, plan.model, runner.bundle)
 
     def _take_new(self, name: str) -> None:
-        if not self._is_known(name):
-            self._take(name, self._users_of(name), new=True)
+        self._take(name, self._not_offered(name), new=True)
 
     def _take(self, name: str, users: Sequence[Runner], *, new: bool) -> None:
         """Try what lies in the directory for ``users``; ``new``: it was put there just now."""
         path = path_in(self._models_dir, name)
-        self._looked_at[name] = fingerprint(path)
+        there = fingerprint(path)
+        self._offered.update((user.plan.name, there) for user in users)
         if not users or (not new and not path.exists() and all(user.bundle for user in users)):
             return
         try:
             files = read_model_files(path)
             others = [user for user in users if user.bundle != files.bundle]
-            if not others and new:
-                _report(users, Verdict.UNCHANGED, files.version, None)
+            if new:
+                same = [user for user in users if user not in others]
+                _report(same, Verdict.UNCHANGED, files.version, None)
             users = others if new else self._not_failed(files, others)
             if not users:
                 return
@@ -248,6 +257,8 @@ class Intake:
         plan = runner.plan
         reading = examined.reading if examined else None
         model = build_model(plan.model, files, kept.path, plan.options, reading)
+        # What passed while this one was probed is known to be good before this one is on trial.
+        self._settle_trials()
         expected = None
         if examined is not None and self._vault.good(plan.name, plan.model) != kept.bundle:
             # On disk before it serves: a daemon that it kills must not begin with it again.
@@ -257,16 +268,22 @@ class Intake:
             self._leave(runner)
         runner.swap(kept.bundle, model, expected)
 
-    def _settle_trial(
-        self, runner: Runner, tried: Serving, failure: str | None, serving: Serving
-    ) -> None:
-        plan = runner.plan
-        if failure is not None:
-            self._vault.fail_trial(plan.name, plan.model, tried.bundle, failure)
-            runner.went_back(tried, serving, failure)
-            return
-        self._vault.pass_trial(plan.name, plan.model, tried.bundle)
-        runner.report(Verdict.ACCEPTED, tried.model.spec.version, None)
+    def _settle_trials(self) -> None:
+        """Remember and tell how trials have ended. One that the disk has no room for is told."""
+        while self._ended:
+            runner, tried, failure, serving = self._ended.popleft()
+            which = (runner.plan.name, runner.plan.model, tried.bundle)
+            try:
+                if failure is None:
+                    self._vault.pass_trial(*which)
+                else:
+                    self._vault.fail_trial(*which, failure)
+            except EdgedError as error:
+                log.error("pipeline %s: a trial's end is not remembered: %s", which[0], error)
+            if failure is None:
+                runner.report(Verdict.ACCEPTED, tried.model.spec.version, None)
+            else:
+                runner.went_back(tried, serving, failure)
 
 
 def _report(

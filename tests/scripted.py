@@ -113,8 +113,9 @@ class Told:
         """Those among ``records``."""
         return [r for r in self.records if isinstance(r, Result) and r.pipeline == pipeline]
 
-    def nothing_more(self) -> bool:
-        return self._coming.empty()
+    def rest(self) -> list[Record]:
+        """What has come and was not waited for."""
+        return [self._coming.get_nowait() for _ in range(self._coming.qsize())]
 
 
 def of_model(name: str) -> Callable[[Result], bool]:

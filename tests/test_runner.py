@@ -93,7 +93,7 @@ def test_a_recording_is_inferred_to_its_last_frame_before_its_end_is_told(
     assert (metrics.frames, metrics.inferred, metrics.published, metrics.dropped) == (20, 20, 20, 0)
     # Stopping it afterwards tells nothing new.
     assert runner.stop("edged was stopped", PATIENCE_S)
-    assert told.nothing_more()
+    assert told.rest() == []
 
 
 def test_what_serves_is_told_once_it_does(
