@@ -277,6 +277,9 @@ class Intake:
                 if failure is None:
                     self._vault.pass_trial(*which)
                 else:
+                    if serving.expected is not None:
+                        # None is good yet: its own trial begins anew.
+                        self._vault.begin_trial(*which[:2], serving.bundle)
                     self._vault.fail_trial(*which, failure)
             except EdgedError as error:
                 log.error("pipeline %s: a trial's end is not remembered: %s", which[0], error)

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .cadence import Cadence
 from .errors import ModelError
@@ -134,16 +134,19 @@ class Pipeline:
                 # Nothing to go back to: it goes on, and has to do well from now on to pass.
                 self._begin(serving, None)
             elif trial.passed(time.monotonic_ns()):
-                self._before, self._trial = None, None
                 self._on_trial(serving, None, serving)
+                serving = replace(serving, expected=None)
+                self._begin(serving, None)
         self._fault(reason)
         return serving
 
     def _go_back(self, frame: Frame, failed: Serving, failure: str, lost: bool) -> Serving:
-        """To the model before, which also gets the frame where the failed one gave no result."""
+        """To the model before, which also gets the frame where the failed one gave no result; its
+        own trial begins anew where it has not passed one.
+        """
         before = self._before
         assert before is not None
-        self._before, self._trial = None, None
+        self._begin(before, None)
         self._on_trial(failed, failure, before)
         return self._serve(frame, before) if lost else before
 

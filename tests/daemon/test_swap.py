@@ -221,3 +221,20 @@ def test_a_model_that_goes_wrong_in_its_trial_is_rolled_back_and_no_result_is_lo
     eye.wait_for_version(VERSION_A)
     assert eye.versions == [VERSION_A, version_of(bad), VERSION_A]
     assert nothing_was_lost(eye)
+
+
+def test_a_first_model_that_is_on_trial_itself_is_gone_back_to_and_serves_after_a_restart(
+    house: House, file: Path, eye: Stream
+) -> None:
+    first = house.run()
+    eye.wait_for_version(VERSION_A)
+    shutil.copy(SMALL_MODELS / "nan_after_20.tflite", file)
+    eye.wait_for_verdict("rolled-back")
+    eye.wait_for_version(VERSION_A)
+    accepted = eye.wait_for_verdict("accepted")
+    assert accepted["candidate"]["version"] == accepted["active"]["version"] == VERSION_A
+    assert nothing_was_lost(eye)
+    first.kill()
+    house.run()
+    refused = eye.wait_for_verdict("refused")
+    assert refused["active"]["version"] == VERSION_A
