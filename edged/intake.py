@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .errors import EdgedError, ProbeCancelled
 from .golden import read_golden
-from .loading import Examined, LoadOptions, build_model, examine
+from .loading import Examined, build_model, examine
 from .pipeline import Serving
 from .records import Verdict
 from .runner import Runner
@@ -55,7 +55,7 @@ class Intake:
         self._ended: deque[tuple[Runner, Serving, str | None, Serving]] = deque()  # trials
         self._offered: dict[str, Fingerprint] = {}  # by pipeline, the last that it was offered
         self._lock = threading.Lock()
-        self._probing: str | None = None  # with the lock
+        self._probing: tuple[str, Fingerprint] | None = None  # model and files; with the lock
         self._newer = threading.Event()  # a file that replaces what is being probed; with the lock
         self._closing = False
         # A load that hangs is beyond reach: the process must be able to end all the same.
@@ -92,8 +92,10 @@ class Intake:
         """A model's file, or one beside it, has changed and is whole again."""
         if not self._not_offered(name):
             return
+        there = fingerprint(path_in(self._models_dir, name))
         with self._lock:
-            if self._probing == name:
+            # Not where the very same is being probed, which may be new to other pipelines.
+            if self._probing is not None and self._probing[0] == name and self._probing[1] != there:
                 self._newer.set()
         self._tasks.put(lambda: self._take_new(name))
 
@@ -218,9 +220,8 @@ class Intake:
 
     def _offer(self, files: ModelFiles, kept: Kept, users: Sequence[Runner]) -> bool:
         """Probe once for pipelines of one delegate, then let each swap; whether any did."""
-        options = users[0].plan.options
         try:
-            examined = self._examine(files, kept.path, options)
+            examined = self._examine(files, kept.path, users[0])
         except ProbeCancelled:
             if not self._closing:
                 log.info("model %s was replaced again while it was tried", files.name)
@@ -238,14 +239,14 @@ class Intake:
                 _report([user], Verdict.REFUSED, files.version, str(error))
         return taken
 
-    def _examine(self, files: ModelFiles, path: Path, options: LoadOptions) -> Examined:
+    def _examine(self, files: ModelFiles, path: Path, user: Runner) -> Examined:
         with self._lock:
-            self._probing = files.name
+            self._probing = files.name, self._offered[user.plan.name]
             if not self._closing:
                 self._newer.clear()
         try:
             golden = read_golden(files.sidecar.golden, self._models_dir)
-            return examine(files, path, options, golden, self._newer)
+            return examine(files, path, user.plan.options, golden, self._newer)
         finally:
             with self._lock:
                 self._probing = None
