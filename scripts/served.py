@@ -40,11 +40,11 @@ def served(models: dict[str, Path], fps: int) -> Iterator[dict[str, Served]]:
     with tempfile.TemporaryDirectory(prefix="edged-swaps-") as place:
         house, broker = House(Path(place)), Mosquitto(Path(place)).start()
         heard = Subscriber(broker.port, "#", MQTTProtocolVersion.MQTTv5)
+        for name, model in models.items():
+            house.model(name, model)
+        house.configure(broker.port, *(pipeline(name, model=name, fps=fps) for name in models))
+        daemon = house.run()
         try:
-            for name, model in models.items():
-                house.model(name, model)
-            house.configure(broker.port, *(pipeline(name, model=name, fps=fps) for name in models))
-            daemon = house.run()
             found = {
                 name: Served(daemon, house.models / f"{name}.tflite", Stream(heard, name))
                 for name in models
@@ -52,6 +52,9 @@ def served(models: dict[str, Path], fps: int) -> Iterator[dict[str, Served]]:
             for each in found.values():
                 each.stream.wait_for_verdict("accepted")
             yield found
+        except BaseException:
+            print("edged said at last:", *daemon.lines[-20:], sep="\n", file=sys.stderr)
+            raise
         finally:
             house.end()
             heard.close()
