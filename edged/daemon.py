@@ -67,7 +67,7 @@ class Daemon:
         models_dir: Path,
         make_source: Callable[[configuration.SourceTable], Source] = make_source,
     ) -> None:
-        """Does no I/O."""
+        """Reads the trusted keys, and nothing else. Raises ConfigError."""
         self._config = config
         self._reread = reread
         self._make_source = make_source

@@ -76,18 +76,24 @@ class Pipeline:
         self._on_fault = on_fault
         self._on_trial = on_trial
         self._faulty = False
-        self._coming: deque[Serving] = deque(maxlen=1)  # another thread appends: the newest wins
+        # Another thread appends what is to serve and what did before: the newest wins.
+        self._coming: deque[tuple[Serving, Serving | None]] = deque(maxlen=1)
         self._before: Serving | None = None  # while there is a trial
         self._trial: Trial | None = None
 
-    def swap(self, serving: Serving) -> None:
-        """Let a model serve from the next frame on; from any thread."""
-        self._coming.append(serving)
+    def swap(self, serving: Serving, before: Serving | None = None) -> None:
+        """Let a model serve from the next frame on; from any thread.
+
+        ``before`` is what was to serve until now. It matters where that has not begun yet: it is
+        still the one to go back to.
+        """
+        self._coming.append((serving, before))
 
     def run(self) -> None:
         """Serve what was swapped in until the slot is closed and empty."""
-        serving = self._coming.popleft()
-        self._begin(serving, None)
+        serving, before = self._coming.popleft()
+        self._begin(serving, before)
+        del before
         while True:
             try:
                 frame = self.slot.take()
@@ -98,7 +104,7 @@ class Pipeline:
             if self._coming:
                 # One that is on trial itself is gone back to only where there is none better.
                 before = self._before or serving
-                serving = self._coming.popleft()
+                serving = self._coming.popleft()[0]
                 self._begin(serving, before)
                 del before
             serving = self._serve(frame, serving)

@@ -192,7 +192,7 @@ class Runner:
             max_results=plan.max_results,
         )
         before, serving = self._serving, Serving(bundle, model, filter_, expected)
-        self._pipeline.swap(serving)
+        self._pipeline.swap(serving, before)
         with self._changed:
             self._serving = serving
             self._changed.notify_all()

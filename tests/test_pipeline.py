@@ -58,13 +58,15 @@ def frame(colour: tuple[int, int, int], height: int = 48) -> Frame:
 class Run:
     """A pipeline that has run over frames, one after another, to the end.
 
-    ``swaps``: what is swapped in before the frame of that number. ``trials`` holds the ends of
-    trials: what was tried, why it failed, what served then.
+    ``first``: what serves and what was to serve before it. ``swaps``: what is swapped in before
+    the frame of that number. ``trials`` holds the ends of trials: what was tried, why it failed,
+    what served then.
     """
 
     frames: list[Frame]
     name: str = "classifier_uint8"
     expected: Expected | None = None
+    first: tuple[Serving, Serving | None] | None = None
     swaps: dict[int, Serving] = field(default_factory=dict)
     publish: Publish = Publish.EVERY
     sequence: Iterator[int] = field(default_factory=itertools.count)
@@ -87,7 +89,7 @@ class Run:
                 (tried.bundle, failure, now.bundle)
             ),
         )
-        self._pipeline.swap(serving(self.name, self.expected))
+        self._pipeline.swap(*(self.first or (serving(self.name, self.expected), None)))
         self._pipeline.run()
 
     def _before_frame(self, number: int) -> None:
@@ -201,8 +203,15 @@ def test_a_model_that_fails_on_trial_gives_way_and_the_one_before_takes_its_fram
     assert run.faults == []
 
 
+def test_what_was_to_serve_is_gone_back_to_even_where_it_had_not_begun() -> None:
+    nan, uint8 = serving("nan_after_20", PROBED), serving("classifier_uint8")
+    run = Run(reds(30), first=(nan, uint8))
+    assert run.served == [("nan_after_20", 20), ("classifier_uint8", 10)]
+    assert run.trials == [("nan_after_20", NOT_FINITE, "classifier_uint8")]
+
+
 def test_a_model_that_becomes_slow_on_trial_gives_way_and_its_results_count() -> None:
-    run = Run(reds(40), swaps={5: serving("slow_after_20", PROBED)})
+    run = Run(reds(50), swaps={5: serving("slow_after_20", PROBED)})
     assert [name for name, _ in run.served] == [
         "classifier_uint8",
         "slow_after_20",

@@ -104,6 +104,8 @@ def _beside(path: Path) -> Mapping[str, Path]:
 def _read(path: Path) -> bytes | None:
     """A file's bytes; None where there is none. Raises ModelError."""
     try:
+        if path.is_fifo():  # it would keep its reader waiting for ever
+            raise ModelError(f"{path} is a pipe. Put the file itself there")
         return path.read_bytes()
     except FileNotFoundError:
         return None

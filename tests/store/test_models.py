@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,13 @@ def test_a_model_that_is_not_there_is_told(model: Path, name: str, hint: str) ->
     with pytest.raises(ModelError) as told:
         read_model_files(path)
     assert str(told.value) == f"there is no file {path}{hint}"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "eye.tflite"
+    os.mkfifo(path)
+    with pytest.raises(ModelError, match="is a pipe"):
+        read_model_files(path)
 
 
 def test_a_directory_is_no_model(model: Path) -> None:
