@@ -133,6 +133,7 @@ def swap_damaged(count: int, seed: int) -> Outcome:
             file.write_bytes(damaged(original, other, kind, chance))
             try:
                 took_s, verdict, reason = _drop(file, way, target)
+                _refuse_loss(target, runs[target.file.stem])
             except Broken as error:
                 kept = shutil.copy(file, Path.cwd())
                 raise Broken(f"{error}: {told}, kept as {kept}") from error

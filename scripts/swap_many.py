@@ -77,12 +77,13 @@ class Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--swaps", type=int, default=200, help=f"above {EARLY}; default: 200")
+    parser.add_argument("--swaps", type=int, default=200, help="default: 200")
     parser.add_argument("--models", type=Path, nargs=2, default=_small_models(), metavar="FILE")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    if options.swaps <= EARLY:
-        parser.error(f"--swaps {options.swaps}: more than {EARLY} are needed to see growth")
+    if options.swaps <= EARLY or options.swaps % 2:
+        # After an odd number the second model is on trial, and the first one is kept at hand.
+        parser.error(f"--swaps {options.swaps}: an even number above {EARLY} is needed")
     outcome = swap_many(options.models, options.swaps)
     print(json.dumps(asdict(outcome), indent=1) if options.json else _told(outcome))
     for promise in outcome.broken():
