@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 
+from edged.engine.runtime import runtime
 from edged.groundtruth import mean_average_precision
 from edged.records import Detection, Size, UInt8Array
 from edged.sources.scene import LABELS, SHOT_FRAMES, Scene
@@ -20,14 +21,14 @@ SHOTS = 25
 
 
 @pytest.fixture(scope="module")
-def interpreter() -> Interpreter:
+def interpreter() -> Any:
     model = (MODELS / "shapes.tflite").read_bytes()
-    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter = runtime().module.Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     return interpreter
 
 
-def detect(interpreter: Interpreter, frame: UInt8Array) -> list[Detection]:
+def detect(interpreter: Any, frame: UInt8Array) -> list[Detection]:
     given = interpreter.get_input_details()[0]
     height, width = given["shape"][1:3]
     interpreter.set_tensor(given["index"], cv2.resize(frame, (width, height))[None])
@@ -43,7 +44,7 @@ def detect(interpreter: Interpreter, frame: UInt8Array) -> list[Detection]:
     return found
 
 
-def test_it_finds_nine_shapes_in_ten_of_scenes_that_it_never_saw(interpreter: Interpreter) -> None:
+def test_it_finds_nine_shapes_in_ten_of_scenes_that_it_never_saw(interpreter: Any) -> None:
     truths, found = [], []
     frame = np.empty((SIZE.height, SIZE.width, 3), np.uint8)
     for seed in SEEDS:
@@ -54,7 +55,7 @@ def test_it_finds_nine_shapes_in_ten_of_scenes_that_it_never_saw(interpreter: In
     assert mean_average_precision(truths, found) >= 0.90
 
 
-def test_it_takes_the_bytes_of_rgb_pixels_as_they_are(interpreter: Interpreter) -> None:
+def test_it_takes_the_bytes_of_rgb_pixels_as_they_are(interpreter: Any) -> None:
     (given,) = interpreter.get_input_details()
     assert given["dtype"] is np.uint8
     scale, zero_point = given["quantization"]
@@ -62,7 +63,7 @@ def test_it_takes_the_bytes_of_rgb_pixels_as_they_are(interpreter: Interpreter) 
     assert zero_point == 0
 
 
-def test_its_weights_are_int8(interpreter: Interpreter) -> None:
+def test_its_weights_are_int8(interpreter: Any) -> None:
     filters = [
         tensor
         for tensor in interpreter.get_tensor_details()
@@ -72,7 +73,7 @@ def test_its_weights_are_int8(interpreter: Interpreter) -> None:
     assert all(tensor["dtype"] is np.int8 for tensor in filters)
 
 
-def test_its_outputs_are_those_of_ssd_post_processing(interpreter: Interpreter) -> None:
+def test_its_outputs_are_those_of_ssd_post_processing(interpreter: Any) -> None:
     outputs = interpreter.get_output_details()
     name = "TFLite_Detection_PostProcess"
     assert [output["name"] for output in outputs] == [name, f"{name}:1", f"{name}:2", f"{name}:3"]
