@@ -61,7 +61,8 @@ def test_a_runtime_that_was_built_for_another_numpy_is_passed_over(
     (package / "interpreter.py").write_text("raise AttributeError('_ARRAY_API not found')")
     pretend(monkeypatch, litert=None, tflite=ModuleType(TFLITE))
     for name in (LITERT, "ai_edge_litert"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.setitem(sys.modules, name, None)  # so that it is put back as it was
+        del sys.modules[name]
     monkeypatch.syspath_prepend(tmp_path)
     assert binding.runtime().passed_over == (
         "ai-edge-litert cannot be imported (_ARRAY_API not found)",
