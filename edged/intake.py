@@ -22,6 +22,7 @@ from .loading import Examined, build_model, examine
 from .pipeline import Serving
 from .records import Verdict
 from .runner import Runner
+from .service.machine import give_back_memory
 from .store.minisign import PublicKey
 from .store.models import ModelFiles, read_model_files
 from .store.shelf import Kept
@@ -130,6 +131,7 @@ class Intake:
                 # One candidate's trouble must not end the thread that all others need.
                 log.exception("taking in a model failed; the models that serve go on")
             del task  # it may hold a pipeline that was stopped, and its model
+            give_back_memory()
 
     def _users_of(self, name: str) -> list[Runner]:
         return [runner for runner in self._users() if runner.plan.model == name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import platform
 from pathlib import Path
 
@@ -47,3 +49,13 @@ def os_name(root: Path = Path("/")) -> str:
         if key == "PRETTY_NAME":
             return value.strip().strip("\"'")
     return f"{platform.system()} {platform.release()}"
+
+
+def give_back_memory() -> None:
+    """Hand freed heap back to the system: malloc_trim(3), where the C library has it.
+
+    A model's weights are repacked into many small pieces when it is loaded. Freed, they leave
+    holes that the next model does not quite fit, and the heap grows with each swap.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # a libc without it
+        ctypes.CDLL(None).malloc_trim(0)
