@@ -111,7 +111,7 @@ class Vault(Shelf):
         if bundle not in {version.bundle for version in self.versions(model)}:
             raise not_kept(f"{model} {bundle[:12]}")
         with self._telling():
-            self._change(lambda ledger: ledger.on_trial(pipeline, model, bundle))
+            self._change(lambda ledger: self._pruned(ledger.on_trial(pipeline, model, bundle)))
 
     def pass_trial(self, pipeline: str, model: str, bundle: str) -> None:
         """It is the last known good one from now on."""
