@@ -25,10 +25,11 @@ from .runner import Runner
 from .service.machine import give_back_memory
 from .store.minisign import PublicKey
 from .store.models import ModelFiles, read_model_files
+from .store.settling import Fingerprint
 from .store.shelf import Kept
 from .store.signature import refuse_older, verify_all
 from .store.vault import Vault
-from .store.watched import Fingerprint, fingerprint, path_in, version_of
+from .store.watched import fingerprint, path_in, version_of
 from .trial import Expected
 
 log = logging.getLogger("edged.intake")
@@ -91,9 +92,9 @@ class Intake:
 
     def settled(self, name: str) -> None:
         """A model's file, or one beside it, has changed and is whole again."""
-        if not self._not_offered(name):
+        there = fingerprint(self._models_dir, name)
+        if not self._not_offered(name, there):
             return
-        there = fingerprint(path_in(self._models_dir, name))
         with self._lock:
             # Not where the very same is being probed, which may be new to other pipelines.
             if self._probing is not None and self._probing[0] == name and self._probing[1] != there:
@@ -116,9 +117,8 @@ class Intake:
         self._ended.append((runner, tried, failure, serving))
         self._tasks.put(self._settle_trials)
 
-    def _not_offered(self, name: str) -> list[Runner]:
+    def _not_offered(self, name: str, there: Fingerprint) -> list[Runner]:
         """Those for whom what lies there is new: the watcher also tells what was there before."""
-        there = fingerprint(path_in(self._models_dir, name))
         return [user for user in self._users_of(name) if self._offered.get(user.plan.name) != there]
 
     # ---- below: the intake thread only ----------------------------------------------------------
@@ -157,12 +157,13 @@ class Intake:
                 self._vault.abandon_trial(plan.name, plan.model, runner.bundle)
 
     def _take_new(self, name: str) -> None:
-        self._take(name, self._not_offered(name), new=True)
+        there = fingerprint(self._models_dir, name)
+        self._take(name, self._not_offered(name, there), new=True)
 
     def _take(self, name: str, users: Sequence[Runner], *, new: bool) -> None:
         """Try what lies in the directory for ``users``; ``new``: it was put there just now."""
         path = path_in(self._models_dir, name)
-        there = fingerprint(path)
+        there = fingerprint(self._models_dir, name)
         self._offered.update((user.plan.name, there) for user in users)
         if not users or (not new and not path.exists() and all(user.bundle for user in users)):
             return

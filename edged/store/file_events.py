@@ -63,6 +63,7 @@ class FileEvents(FileSystemEventHandler):
         self._on_change = on_change
         self._observer: InotifyObserver | None = None
         self._watch: ObservedWatch | None = None
+        self._path = ""  # what is watched, links followed
         self._watched: tuple[int, int] | None = None  # its device and inode; None: lost
 
     def follow(self, directory: Path) -> bool:
@@ -85,10 +86,14 @@ class FileEvents(FileSystemEventHandler):
             observer.start()
             self._observer = observer
         # A link is followed here, for watchdog would watch the link.
-        self._watch = self._observer.schedule(
-            self, os.path.realpath(directory), event_filter=_WANTED
-        )
+        self._path = os.path.realpath(directory)
+        # Before the first event can come: it may say that this directory is no more.
         self._watched = identity
+        try:
+            self._watch = self._observer.schedule(self, self._path, event_filter=_WANTED)
+        except OSError:
+            self._watched = None
+            raise
         return True
 
     def close(self) -> None:
@@ -101,7 +106,7 @@ class FileEvents(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called by watchdog."""
         path = os.fsdecode(event.src_path)
-        if self._watch is not None and path == self._watch.path:
+        if path == self._path:
             # The directory itself was deleted. The next one there may well get its inode.
             self._watched = None
             self._tell(Change.REMOVED, path)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from .models import BESIDE, SUFFIX
+from .settling import Fingerprint, Stamp
 
-Fingerprint = tuple[tuple[int, int, int] | None, ...]
+SUFFIXES = (SUFFIX, *BESIDE)
+"""Of a model's files: the model itself, and what belongs to it."""
 
 
 def path_in(models_dir: Path, name: str) -> Path:
@@ -15,10 +19,11 @@ def path_in(models_dir: Path, name: str) -> Path:
     return models_dir / f"{name}{SUFFIX}"
 
 
-def fingerprint(path: Path) -> Fingerprint:
-    """What changes when the model file at ``path``, or a file beside it, is replaced or touched."""
-    stem = path.name.removesuffix(SUFFIX)
-    return tuple(_stamp(path.with_name(stem + ending)) for ending in (SUFFIX, *BESIDE))
+def fingerprint(models_dir: Path, name: str) -> Fingerprint:
+    """What changes when a model's file, or one beside it, is replaced or touched; in the order of
+    ``SUFFIXES``.
+    """
+    return tuple(_stamp(f"{models_dir}/{name}{suffix}") for suffix in SUFFIXES)
 
 
 def version_of(path: Path) -> str | None:
@@ -29,9 +34,12 @@ def version_of(path: Path) -> str | None:
         return None
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> Stamp | None:
+    """Of the regular file there, following links; None where there is none to be had."""
     try:
-        stat = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - making Paths would double the cost of a look
     except OSError:
         return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

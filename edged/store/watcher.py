@@ -8,23 +8,18 @@ all of them where the kernel gives no events.
 from __future__ import annotations
 
 import logging
-import os
-import stat
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from .file_events import FileEvents
-from .models import BESIDE, SUFFIX
-from .settling import SETTLE_S, UNFINISHED_S, Change, Fingerprint, Outcome, Settling, Stamp
+from .settling import SETTLE_S, UNFINISHED_S, Change, Outcome, Settling
+from .watched import SUFFIXES, fingerprint
 
 log = logging.getLogger(__name__)
 
 POLL_S = 2.0
-
-# A model's files: the model itself, and what belongs to it.
-_SUFFIXES = (SUFFIX, *BESIDE)
 
 _NO_DIRECTORY = (FileNotFoundError, NotADirectoryError)
 
@@ -33,7 +28,7 @@ def model_name(file: str) -> str | None:
     """Of which model a file is a part; None for hidden, temporary and other files."""
     if file.startswith(".") or not file.isprintable():
         return None
-    suffix = next((s for s in reversed(_SUFFIXES) if file.endswith(s)), None)
+    suffix = next((s for s in reversed(SUFFIXES) if file.endswith(s)), None)
     return None if suffix is None else file.removesuffix(suffix)
 
 
@@ -90,7 +85,9 @@ class Watcher:
         name = model_name(file)
         with self._changed:
             if name is not None:
-                self._settling.happened(name, file, change, self._print(name), self._now_s())
+                self._settling.happened(
+                    name, file, change, fingerprint(self._dir, name), self._now_s()
+                )
             elif change in (Change.REPLACED, Change.REMOVED):
                 # Perhaps a link to a directory, and models are links through it.
                 self._turned = True
@@ -127,9 +124,11 @@ class Watcher:
             turned, self._turned = self._turned, False
             self._look_s = self._now_s() + self._poll_s
         trouble = None
+        # A directory that was not there before is likely being filled right now.
+        was_there = self._trouble is None
         try:
             # Without the lock: watchdog holds one of its own when it tells of a change.
-            turned |= self._events.follow(self._dir)
+            turned |= self._events.follow(self._dir) and was_there
         except _NO_DIRECTORY:
             trouble = f"there is no directory {self._dir}: waiting for it"
         except OSError as error:
@@ -152,13 +151,13 @@ class Watcher:
             files = []
         names = {name for file in files if (name := model_name(file)) is not None}
         for name in names.union(self._settling.names):
-            self._settling.found(name, self._print(name), self._now_s(), whole=whole)
+            self._settling.found(name, fingerprint(self._dir, name), self._now_s(), whole=whole)
 
     def _tell_settled(self) -> None:
         with self._changed:
             now_s = self._now_s()
             outcomes = [
-                (name, self._settling.settle(name, self._print(name), now_s))
+                (name, self._settling.settle(name, fingerprint(self._dir, name), now_s))
                 for name in self._settling.due(now_s)
             ]
         for name, outcome in outcomes:
@@ -174,17 +173,3 @@ class Watcher:
             log.info("watching %s", self._dir)
         else:
             log.warning("%s", trouble)
-
-    def _print(self, name: str) -> Fingerprint:
-        return tuple(_stamp(f"{self._dir}/{name}{suffix}") for suffix in _SUFFIXES)
-
-
-def _stamp(path: str) -> Stamp | None:
-    """Of the regular file there, following links; None where there is none to be had."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - making Paths would double the cost of a look
-    except OSError:
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,12 @@ def test_the_version_is_of_the_files_sha256_whatever_it_holds(model: Path) -> No
 
 
 def test_the_fingerprint_changes_with_each_file_of_a_model(model: Path, tmp_path: Path) -> None:
-    seen = {fingerprint(model)}
-    assert fingerprint(model) in seen
+    seen = {fingerprint(model.parent, "m")}
+    assert fingerprint(model.parent, "m") in seen
 
     def is_new() -> bool:
         before = len(seen)
-        seen.add(fingerprint(model))
+        seen.add(fingerprint(model.parent, "m"))
         return len(seen) > before
 
     for ending in BESIDE:
@@ -53,3 +54,11 @@ def test_the_fingerprint_changes_with_each_file_of_a_model(model: Path, tmp_path
     elsewhere.write_bytes(DATA)
     model.symlink_to(elsewhere)
     assert is_new()
+
+
+def test_a_change_in_place_that_keeps_size_and_time_is_seen(model: Path) -> None:
+    before, kept = fingerprint(model.parent, "m"), model.stat()
+    model.write_bytes(DATA[::-1])
+    os.utime(model, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # as cp -p and rsync --times do
+    assert model.stat().st_mtime_ns == kept.st_mtime_ns
+    assert fingerprint(model.parent, "m") != before

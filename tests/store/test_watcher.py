@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from edged.store.settling import SETTLE_S
+from edged.store.file_events import FileEvents
+from edged.store.settling import SETTLE_S, Change
 from edged.store.watcher import Watcher, model_name
 
 PATIENCE_S = 20.0  # how long a test waits for what takes a moment on an idle machine
@@ -343,7 +345,7 @@ def test_the_directory_may_be_made_later_deleted_and_made_again(
 ) -> None:
     caplog.set_level(logging.INFO)
     models.rmdir()
-    ears = listen(poll_s=OFTEN_S, unfinished_s=NEVER_S)
+    ears = listen(poll_s=OFTEN_S)
     run("mkdir models; cp old models/a.tflite", models)
     ears.wait_for(("settled", "a"))
     run("rm -r models", models)
@@ -352,8 +354,8 @@ def test_the_directory_may_be_made_later_deleted_and_made_again(
     (told,) = ears.wait_for(("settled", "a"))
     assert told.content == NEW
     run("cp old models/a.tflite", models)
-    ears.wait_for(("settled", "a"))  # and known to be complete: there are events again
-    said = [record.getMessage() for record in caplog.records]
+    ears.wait_for(("settled", "a"))
+    said = [each.getMessage() for each in caplog.records if each.name.startswith("edged")]
     waiting = f"there is no directory {models}: waiting for it"
     assert said == [waiting, f"watching {models}"] * 2
 
@@ -361,25 +363,34 @@ def test_the_directory_may_be_made_later_deleted_and_made_again(
 def test_another_directory_in_its_place_is_watched(
     models: Path, listen: Callable[..., Ears]
 ) -> None:
-    ears = listen(poll_s=OFTEN_S, unfinished_s=NEVER_S)
+    ears = listen(poll_s=OFTEN_S)
     run("mkdir fresh; cp new fresh/a.tflite; mv models away; mv fresh models", models)
     ears.wait_for(("settled", "a"))
     run("cp new away/b.tflite; cp new models/c.tflite", models)
     ears.wait_for(("settled", "c"))
 
 
-def test_a_directory_made_again_with_the_same_inode_is_watched(
-    models: Path, listen: Callable[..., Ears]
-) -> None:
-    inode = models.stat().st_ino
-    ears = listen(poll_s=OFTEN_S, unfinished_s=NEVER_S)
-    run("rmdir models; mkdir models", models)
-    if models.stat().st_ino != inode:
-        pytest.skip("this file system does not use the number of the deleted inode again")
-    run("cp new models/a.tflite", models)
-    ears.wait_for(("settled", "a"))
-    run("cp old models/a.tflite", models)
-    ears.wait_for(("settled", "a"))
+def test_a_directory_made_again_with_the_same_inode_is_followed(models: Path) -> None:
+    changes: queue.SimpleQueue[tuple[Change, str]] = queue.SimpleQueue()
+    events = FileEvents(lambda change, file: changes.put((change, file)))
+
+    def await_change(*expected: object) -> None:
+        while changes.get(timeout=PATIENCE_S) != expected:
+            pass
+
+    try:
+        inode = models.stat().st_ino
+        assert events.follow(models)
+        run("rmdir models; mkdir models", models)
+        if models.stat().st_ino != inode:
+            pytest.skip("this file system does not use the number of the deleted inode again")
+        await_change(Change.REMOVED, models.name)
+        assert events.follow(models)
+        assert not events.follow(models)
+        run("cp new models/a.tflite", models)
+        await_change(Change.CLOSED, "a.tflite")
+    finally:
+        events.close()
 
 
 def test_a_file_stands_where_the_directory_should_be(
