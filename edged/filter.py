@@ -39,8 +39,8 @@ class Filter:
 
     def apply(self, decoded: Decoded, placement: Placement) -> Findings:
         """What is left of one frame's findings; ``placement`` is how its frame lay in the input."""
-        kept = np.flatnonzero(decoded.scores > self._threshold)
-        kept = kept[np.argsort(-decoded.scores[kept], kind="stable")]
+        (kept,) = (decoded.scores > self._threshold).nonzero()
+        kept = kept[(-decoded.scores[kept]).argsort(kind="stable")]
         if isinstance(decoded, ScoredBoxes):
             return tuple(islice(self._detections(decoded, kept, placement), self._max_results))
         return tuple(islice(self._classes(decoded, kept), self._max_results))

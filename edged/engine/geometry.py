@@ -80,7 +80,8 @@ class Placement:
         """
         placed: FloatArray = boxes * self._scale
         placed += self._shift
-        return placed.clip(0.0, 1.0, out=placed)
+        np.maximum(placed, 0.0, out=placed)
+        return np.minimum(placed, 1.0, out=placed)
 
 
 def scaled_size(frame: Size, into: Size, fit: Fit) -> Size:

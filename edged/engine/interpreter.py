@@ -68,7 +68,9 @@ class Engine:
 
     def output(self, position: int) -> AnyArray:
         """A copy of an output: float32 where it is quantised or floating, else as stored."""
-        return dequantize(self.output_view(position), self.outputs[position].quantization)
+        spec = self.outputs[position]
+        stored: AnyArray = self._interpreter.get_tensor(spec.index)
+        return dequantize(stored, spec.quantization)
 
     def reset_state(self) -> None:
         """Set the inputs that are fed back to zero (their zero point where quantised)."""
@@ -78,13 +80,12 @@ class Engine:
 
 
 def dequantize(stored: AnyArray, quantization: Quantization | None) -> AnyArray:
-    """``(stored - zero_point) * scale`` as float32; a copy of what has no quantisation.
+    """``(stored - zero_point) * scale`` as float32; without quantisation, integers as they are.
 
     Source: TFLite's 8-bit quantisation specification.
     """
     if quantization is None:
-        wide = np.float32 if np.issubdtype(stored.dtype, np.floating) else stored.dtype
-        return np.array(stored, dtype=wide)
+        return stored.astype(np.float32, copy=False) if stored.dtype.kind == "f" else stored
     real = stored.astype(np.float32)
     real -= np.float32(quantization.zero_point)
     real *= np.float32(quantization.scale)

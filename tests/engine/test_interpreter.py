@@ -123,10 +123,9 @@ def test_the_extremes_of_a_type_do_not_wrap_around() -> None:
 )
 def test_numbers_that_are_not_quantised_stay_what_they_are(dtype: str, real: str) -> None:
     stored = np.array([1, 2], dtype)
-    copy = dequantize(stored, None)
-    assert copy.dtype == real
-    assert copy.tolist() == [1, 2]
-    assert not np.shares_memory(copy, stored)
+    told = dequantize(stored, None)
+    assert told.dtype == real
+    assert told.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
