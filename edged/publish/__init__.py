@@ -7,6 +7,7 @@ outbox      what waits for the broker, and what it has not acknowledged
 publisher   the thread that carries records from the outbox to the broker
 attempts    when to try again, and in which version of MQTT
 mqtt        one connection to the broker; tls, its trust and certificate
+listeners   who hears what others publish
 losses      why there is no connection, in words
 wake        waking the publisher's thread
 """
@@ -38,3 +39,16 @@ class Message:
     payload: bytes
     qos: int
     retain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What somebody else has published. ``retained``: published to be kept by the broker; with
+    MQTT 3.1.1, sent because the broker has kept it. The last two are MQTT 5's, None without them.
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool
+    response_topic: str | None
+    correlation: bytes | None

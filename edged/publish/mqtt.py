@@ -1,8 +1,8 @@
 """One connection to an MQTT broker, from CONNECT to its end; for every attempt a new one.
 
-paho-mqtt speaks the protocol; nothing else of edged imports it. It runs without its own thread:
-the publisher's thread does all the work in ``step``, so no callback meets another thread. The
-session ends with the connection, and what was not acknowledged is sent again by the outbox.
+paho-mqtt speaks the protocol; outside of this package nothing imports it. It runs without its own
+thread: the publisher's thread does all the work in ``step``, so no callback meets another thread.
+The session ends with the connection, and what was not acknowledged is sent again by the outbox.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from . import Message, losses
+from . import Message, Received, losses
+from .listeners import MAX_HEARD_BYTES, Listeners
 from .losses import BrokerLost, HungUp
 from .tls import TlsFiles
 
 CONNECT_TIMEOUT_S = 5.0
 WINDOW = 50  # messages under way at once, unless the broker wants fewer
+# What the broker may send: MQTT 5 only, but there it keeps the rest away from us.
+_MAX_PACKET_BYTES = MAX_HEARD_BYTES + 4096
+_RECEIVE_MAXIMUM = 20
+_HEARING_QOS = 1
 
 
 class Version(enum.Enum):
@@ -63,33 +70,43 @@ class MqttSettings:
         return f"the MQTT broker at {self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """How a connection begins: what CONNECT says beside who we are."""
+
+    version: Version
+    will: Message | None = None
+
+
 class Connection:
     """A connection. ``acknowledged`` is called from ``send`` and ``step`` with a message's number
-    and, where the broker refused it, the reason.
+    and, where the broker refused it, the reason; ``listeners`` hear from ``step``.
     """
 
     def __init__(
         self,
         settings: MqttSettings,
         tls: ssl.SSLContext | None,
-        version: Version,
-        will: Message | None,
+        greeting: Greeting,
         acknowledged: Callable[[int, str | None], None],
+        listeners: Listeners,
     ) -> None:
         self.established = False
         self._settings = settings
+        self._version = greeting.version
         self._acknowledged = acknowledged
+        self._listeners = listeners
         self._numbers: dict[int, int] = {}  # by packet identifier
         self._window = WINDOW
         self._hint = "does that port want TLS?" if tls is None else "it may want a certificate"
         self._failure: BrokerLost | None = None
         client = Client(
-            CallbackAPIVersion.VERSION2, settings.client_id, protocol=_PROTOCOLS[version]
+            CallbackAPIVersion.VERSION2, settings.client_id, protocol=_PROTOCOLS[greeting.version]
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages = WINDOW
         client.username_pw_set(settings.username, settings.password)
-        if will is not None:
+        if (will := greeting.will) is not None:
             client.will_set(will.topic, will.payload, will.qos, will.retain)
         if tls is not None:
             client.tls_set_context(tls)
@@ -97,6 +114,8 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         self._client = client
 
     def open(self) -> None:
@@ -107,9 +126,20 @@ class Connection:
         """
         settings = self._settings
         try:
-            self._client.connect(settings.host, settings.port, settings.keepalive_s)
+            self._client.connect(
+                settings.host, settings.port, settings.keepalive_s, properties=self._properties()
+            )
         except (OSError, ValueError) as error:
             raise losses.unreached(error) from error
+
+    def _properties(self) -> Properties | None:
+        """Those of CONNECT."""
+        if self._version is not Version.V5:
+            return None
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = _MAX_PACKET_BYTES
+        properties.ReceiveMaximum = _RECEIVE_MAXIMUM
+        return properties
 
     @property
     def has_room(self) -> bool:
@@ -176,6 +206,7 @@ class Connection:
         if not reason.is_failure:
             self.established = True
             self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+            self._subscribe()
         else:
             self._failure = losses.refused(reason)
 
@@ -202,6 +233,40 @@ class Connection:
         number = self._numbers.pop(packet, None)
         if number is not None:  # None: at QoS 0, still inside of send
             self._acknowledged(number, str(reason) if reason.is_failure else None)
+
+    def _subscribe(self) -> None:
+        """A new session has no subscriptions, so after each CONNACK."""
+        filters = self._listeners.filters
+        if not filters:
+            return
+        if self._version is Version.V5:
+            options = SubscribeOptions(_HEARING_QOS, noLocal=True, retainAsPublished=True)
+            self._client.subscribe([(each, options) for each in filters])
+        else:
+            self._client.subscribe([(each, _HEARING_QOS) for each in filters])
+
+    def _on_subscribe(
+        self, _: Client, __: object, ___: int, reasons: list[ReasonCode], ____: Properties | None
+    ) -> None:
+        for topic_filter, reason in zip(self._listeners.filters, reasons, strict=False):
+            if reason.is_failure:
+                self._listeners.tell(topic_filter, f"The broker refuses it: {reason}.")
+
+    def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # no topic of MQTT
+            return
+        properties = message.properties
+        self._listeners.hear(
+            Received(
+                topic,
+                bytes(message.payload),
+                message.retain,
+                getattr(properties, "ResponseTopic", None),
+                getattr(properties, "CorrelationData", None),
+            )
+        )
 
 
 def _send_at_once(_: Client, __: object, sock: object) -> None:

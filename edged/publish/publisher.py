@@ -12,9 +12,10 @@ from ..errors import MessageRefused
 from ..records import Record, SpoolMetrics
 from . import Context
 from .attempts import Attempts
+from .listeners import Heard, Listeners
 from .losses import BrokerLost, NoAnswer
 from .messages import OFFLINE, ONLINE, encode, status, topic_of
-from .mqtt import Connection, MqttSettings, Version
+from .mqtt import Connection, Greeting, MqttSettings, Version
 from .outbox import Outbox, Parcel
 from .tls import tls_context
 from .wake import Wake
@@ -38,6 +39,7 @@ class Publisher:
         self._settings = settings
         self._context = context
         self._outbox = Outbox(capacity)
+        self._listeners = Listeners()
         self.connected = False
         """Whether the broker has accepted the connection and it has not ended since."""
         self._tls: ssl.SSLContext | None = None
@@ -47,6 +49,14 @@ class Publisher:
         self._told: str | None = None
         self._told_topics: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="edged-publish", daemon=True)
+
+    def listen(self, topic_filter: str, heard: Heard) -> None:
+        """Hear what others publish, from each connection on; before ``start`` only.
+
+        ``heard`` is called on the publisher's thread: it must only hand on, and what it raises is
+        logged. A message may come twice, and a retained one comes again with each connection.
+        """
+        self._listeners.add(topic_filter, heard)
 
     def start(self) -> None:
         """Begin to connect; returns at once. Raises ConfigError for TLS files that are no use."""
@@ -115,8 +125,10 @@ class Publisher:
 
         Gives how many seconds it held, and what ended it: None when all is done.
         """
-        will = status(self._context, OFFLINE)
-        connection = Connection(self._settings, self._tls, version, will, self._acknowledged)
+        greeting = Greeting(version, status(self._context, OFFLINE))
+        connection = Connection(
+            self._settings, self._tls, greeting, self._acknowledged, self._listeners
+        )
         since_s: float | None = None
         error: BrokerLost | None = None
         try:

@@ -6,8 +6,9 @@ import time
 from dataclasses import replace
 
 from .attempts import Attempts
+from .listeners import Listeners
 from .losses import BrokerLost, NoAnswer
-from .mqtt import Connection, MqttSettings, Version
+from .mqtt import Connection, Greeting, MqttSettings, Version
 from .tls import tls_context
 from .wake import Wake
 
@@ -25,7 +26,8 @@ def reach(settings: MqttSettings) -> Version:
     tls = tls_context(settings.tls) if settings.tls is not None else None
     attempts = Attempts(settings.first_version)
     for left in reversed(range(_TRIES)):
-        connection = Connection(settings, tls, attempts.version, None, lambda *_: None)
+        greeting = Greeting(attempts.version)
+        connection = Connection(settings, tls, greeting, lambda *_: None, Listeners())
         try:
             connection.open()
             _await_answer(connection, settings.answer_timeout_s)
