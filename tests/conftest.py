@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -13,12 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
+from ports import free_port
 
 REPO = Path(__file__).resolve().parent.parent
+# A busy machine is no fault of the code.
+hypothesis.settings.register_profile("edged", deadline=None)
+hypothesis.settings.load_profile("edged")
+
 PATIENCE_S = 20.0  # how long a test waits for what takes milliseconds on an idle machine
 
 
@@ -39,9 +44,7 @@ class Mosquitto:
 
     def __init__(self, directory: Path, *lines: str) -> None:
         """``lines`` go into its config, below the listener; without any everybody may connect."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.log: list[str] = []
         self._said = threading.Condition()
         self._config = directory / f"mosquitto-{self.port}.conf"

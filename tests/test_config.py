@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.config import (
@@ -266,7 +266,6 @@ LEVELS = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(LEVELS)
 def test_a_name_that_is_read_is_one_level_of_a_topic_and_a_file_name(name: str) -> None:
     escaped = "".join(f"\\U{ord(c):08x}" for c in name)
@@ -294,7 +293,6 @@ TREES = st.recursive(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.dictionaries(st.sampled_from(["device", "mqtt", "models", "pipelines"]), TREES))
 def test_any_tree_is_read_or_refused(tree: dict[str, Any]) -> None:
     text = "\n".join(f"{key} = {as_toml(value)}" for key, value in tree.items())

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, field
 
@@ -306,7 +306,6 @@ def toml(value: object) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(TREES)
 def test_any_tree_is_read_or_refused_line_by_line_and_the_schema_allows_what_is_read(
     tree: dict[str, Any],
@@ -319,7 +318,6 @@ def test_any_tree_is_read_or_refused_line_by_line_and_the_schema_allows_what_is_
         assert SCHEMA.is_valid(tomllib.loads(text))
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     assert all(line.isprintable() for line in problems(text))

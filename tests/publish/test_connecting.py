@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from ports import free_port
 
 from edged.errors import ConfigError
 from edged.publish.mqtt import MqttSettings, Version
@@ -285,9 +286,7 @@ asyncio.run(serve(int(sys.argv[1])))
 @pytest.fixture
 def amqtt_port() -> Iterator[int]:
     """A real broker that speaks MQTT 3.1.1 only and leaves a CONNECT of MQTT 5 unanswered."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [sys.executable, "-c", AMQTT, str(port)],
         stdin=subprocess.PIPE,
