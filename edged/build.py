@@ -17,6 +17,7 @@ from .publish.tls import TlsFiles
 from .records import Size
 from .runner import Plan
 from .sources import Source
+from .store.labels import publishable
 
 
 def make_source(source: configuration.SourceTable) -> Source:
@@ -61,7 +62,7 @@ def make_plan(pipeline: configuration.Pipeline) -> Plan:
         fps=source.fps or None,
         realtime=realtime,
         threshold=pipeline.threshold,
-        labels=pipeline.labels,
+        labels=None if pipeline.labels is None else tuple(map(publishable, pipeline.labels)),
         max_results=pipeline.max_results,
         options=load_options(pipeline),
     )

@@ -11,7 +11,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
+from .plain_text import CONTROL, INVISIBLE
+
+_CONTROL = CONTROL + INVISIBLE
 # One level of an MQTT topic (MQTT 5.0, section 4.7). It names files too, hence no leading dot.
 TopicLevel = Annotated[
     str,

@@ -34,6 +34,7 @@ from .model import Model
 from .reading import Reading
 from .records import AnyArray, Frame, ModelSpec, PixelOrder, ScoredBoxes
 from .sources.pictures import is_whole
+from .store.labels import publishable
 from .store.sidecar import ExpectTable, GoldenTable
 
 _MAX_BYTES = 32 << 20
@@ -100,11 +101,12 @@ def check_golden(
     request = pickle.dumps(_Request(path, threads, delegate, reading, golden))
     best = run_confined(__name__, request, _Best, wall_limit_s=wall_limit_s, cancelled=cancelled)
     expect = golden.expect
+    label = publishable(expect.label)
     gives = f'its golden input "{golden.name}" gives '
     if best.label is None:
-        raise ModelError(f'{gives}nothing, not "{expect.label}"')
-    if best.label != expect.label:
-        raise ModelError(f'{gives}"{best.label}" ({best.score:.2f}), not "{expect.label}"')
+        raise ModelError(f'{gives}nothing, not "{label}"')
+    if best.label != label:
+        raise ModelError(f'{gives}"{best.label}" ({best.score:.2f}), not "{label}"')
     if expect.score is not None and not abs(best.score - expect.score) <= expect.tolerance:
         raise ModelError(
             f'{gives}"{best.label}" with a score of {best.score:.4g}, which is not within '

@@ -10,6 +10,7 @@ import math
 from .. import records
 from ..clock import iso_8601
 from ..errors import MessageRefused
+from ..plain_text import plain
 from . import Context, wire
 
 
@@ -50,15 +51,15 @@ def _latency(spent: records.Latency) -> wire.Latency:
 
 
 def _class_score(finding: records.ClassScore | records.Detection) -> wire.ClassScore:
-    return wire.ClassScore(_label(finding.label), _rounded(finding.score, 4))
+    return wire.ClassScore(_label(finding.label), _share(finding.score))
 
 
 def _detection(finding: records.ClassScore | records.Detection) -> wire.Detection:
     if not isinstance(finding, records.Detection):
         raise MessageRefused("A result of the task 'detection' was not sent: it has no boxes.")
-    x_min, y_min, x_max, y_max = (_rounded(edge, 4) for edge in finding.box)
+    x_min, y_min, x_max, y_max = map(_share, finding.box)
     return wire.Detection(
-        _label(finding.label), _rounded(finding.score, 4), (x_min, y_min, x_max, y_max)
+        _label(finding.label), _share(finding.score), (x_min, y_min, x_max, y_max)
     )
 
 
@@ -97,17 +98,24 @@ def health(record: records.Health, context: Context) -> wire.Closed:
     )
 
 
-def info(record: records.Info, context: Context, most_labels: int) -> wire.Closed:
+def info(
+    record: records.Info, context: Context, most_labels: int = wire.MAX_LABELS_TOLD
+) -> wire.Closed:
     return wire.Info(
         "edged.info/1",
         context.device,
         context.version,
-        record.runtime,
-        record.runtime_version,
-        record.host,
-        record.os,
+        _text(record.runtime),
+        _text(record.runtime_version),
+        _text(record.host),
+        _text(record.os),
         tuple(_pipeline_info(pipeline, most_labels) for pipeline in record.pipelines),
     )
+
+
+def info_without_labels(record: records.Info, context: Context) -> wire.Closed:
+    """With the labels' number in place of their names."""
+    return info(record, context, most_labels=0)
 
 
 def _pipeline_info(pipeline: records.PipelineInfo, most_labels: int) -> wire.PipelineInfo:
@@ -142,8 +150,8 @@ def _pipeline_metrics(counts: records.PipelineMetrics) -> wire.PipelineMetrics:
         published=counts.published,
         dropped=counts.dropped,
         skipped=counts.skipped,
-        frame_rate_hz=_rounded(counts.frame_rate_hz, 2),
-        inference_rate_hz=_rounded(counts.inference_rate_hz, 2),
+        frame_rate_hz=_rounded(counts.frame_rate_hz, wire.RATE_DECIMALS),
+        inference_rate_hz=_rounded(counts.inference_rate_hz, wire.RATE_DECIMALS),
         latency_ms=None if counts.latency_ms is None else _stages(counts.latency_ms),
     )
 
@@ -166,14 +174,22 @@ def _percentiles(of: records.Percentiles) -> wire.Percentiles:
 
 
 def _rounded(value: float, decimals: int) -> float:
-    """Refuses what is not finite: JSON has no word for it, and msgspec would write null."""
+    """Refuses arrays of one number, and what is not finite: JSON has no word for it, and msgspec
+    would write null.
+    """
+    if not isinstance(value, int | float):
+        raise MessageRefused(f"A message with a {type(value).__name__} for a number was not sent.")
     if not math.isfinite(value):
         raise MessageRefused(f"A message with the number {value} in it was not sent.")
     return round(float(value), decimals)
 
 
+def _share(value: float) -> float:
+    return _rounded(value, wire.SHARE_DECIMALS)
+
+
 def _ms(value: float) -> float:
-    return _rounded(value, 3)
+    return _rounded(value, wire.MS_DECIMALS)
 
 
 def _time(monotonic_ns: int, context: Context) -> str:
@@ -184,12 +200,17 @@ def _label(text: str) -> str:
     return _shortened(text, wire.MAX_LABEL_CHARS)
 
 
+def _text(text: str) -> str:
+    return _shortened(text, wire.MAX_TEXT_CHARS)
+
+
 def _reason(text: str | None) -> str | None:
     return None if text is None else _shortened(text, wire.MAX_REASON_CHARS)
 
 
 def _shortened(text: str, most_chars: int) -> str:
-    """Text that fits and is valid Unicode: file names may hold lone surrogates."""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8")
+    """Text that fits and is plain: what another library says, and file names, may be anything."""
+    if not isinstance(text, str):
+        raise MessageRefused(f"A message with a {type(text).__name__} for text was not sent.")
+    text = plain(text[: 2 * most_chars])
     return text if len(text) <= most_chars else text[: most_chars - 1] + "…"

@@ -10,83 +10,85 @@ import msgspec
 
 from .. import records
 from ..errors import MessageRefused
-from . import Context, Message, convert, wire
+from ..plain_text import plain
+from . import Context, Message, wire
+from .topics import OFFLINE, ONLINE, STATUS, Publication, publication_of, topic_for
+
+__all__ = ["MAX_PAYLOAD_BYTES", "OFFLINE", "ONLINE", "encode", "is_retained", "status", "topic_of"]
 
 MAX_PAYLOAD_BYTES = 16 * 1024
-ONLINE = b"online"
-OFFLINE = b"offline"
 _BYTES = (bytes, bytearray, memoryview)
 
 
 def status(context: Context, payload: bytes) -> Message:
-    """``ONLINE`` or ``OFFLINE``: retained and at QoS 1, whatever QoS the rest has."""
-    return Message(f"{context.prefix}/{context.device}/status", payload, qos=1, retain=True)
+    """``ONLINE`` or ``OFFLINE``: retained and at QoS 1, whatever QoS the rest has.
+
+    Raises MessageRefused for any other word.
+    """
+    if payload not in STATUS.words:
+        raise MessageRefused("A status was not sent: it is no word that a status may be.")
+    return _message(STATUS, topic_for(STATUS, context), payload, context)
 
 
 def topic_of(record: records.Record, context: Context) -> str:
     """Where a record is published. Raises MessageRefused for anything that is no record."""
-    root = f"{context.prefix}/{context.device}"
-    match record:
-        case records.Result():
-            return f"{root}/{record.pipeline}/result"
-        case records.ModelReport():
-            return f"{root}/{record.pipeline}/model"
-        case records.Health():
-            return f"{root}/{record.pipeline}/health"
-        case records.Info():
-            return f"{root}/info"
-        case records.Metrics():
-            return f"{root}/metrics"
-        case _:
-            raise MessageRefused(f"A {type(record).__name__} was not sent: only records are.")
+    return topic_for(publication_of(record), context, getattr(record, "pipeline", None))
 
 
 def is_retained(record: records.Record) -> bool:
     """Whether the broker keeps the message for those who subscribe later."""
-    return isinstance(record, records.Info | records.ModelReport | records.Health)
+    return publication_of(record).retained
 
 
 def encode(record: records.Record, context: Context) -> Message:
     """The message of a record. Raises MessageRefused for what must not leave the device."""
+    entry = publication_of(record)
     topic = topic_of(record, context)
     try:
-        payload = _payload(record, context)
-    except (ArithmeticError, AttributeError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        payload = _payload(record, entry, context)
+    except MessageRefused:
+        raise
+    except Exception as error:
         # A record that is not what its type says.
-        raise MessageRefused(f"A message was not sent: {error}.") from error
-    return Message(topic, payload, context.qos, is_retained(record))
+        raise MessageRefused(f"A message was not sent: {_shortened(error)}.") from error
+    return _message(entry, topic, payload, context)
 
 
-def _payload(record: records.Record, context: Context) -> bytes:
-    match record:
-        case records.Result():
-            return _checked(convert.result(record, context))
-        case records.ModelReport():
-            return _checked(convert.model(record, context))
-        case records.Health():
-            return _checked(convert.health(record, context))
-        case records.Info():
-            return _info_that_fits(record, context)
-        case records.Metrics():
-            return _checked(convert.metrics(record, context))
+def _message(entry: Publication, topic: str, payload: bytes, context: Context) -> Message:
+    qos = context.qos if entry.qos is None else entry.qos
+    return Message(topic, payload, qos, entry.retained)
 
 
-def _checked(message: wire.Closed) -> bytes:
+def _payload(record: records.Record, entry: Publication, context: Context) -> bytes:
+    """By the first way of telling it that is short enough."""
+    for convert in entry.converts[:-1]:
+        try:
+            return _checked(convert(record, context), entry)
+        except _TooLong:
+            continue
+    return _checked(entry.converts[-1](record, context), entry)
+
+
+class _TooLong(MessageRefused):
+    """Over the limit of size."""
+
+
+def _checked(message: wire.Closed, entry: Publication) -> bytes:
     """The JSON of a message that keeps to its own type and to the limit of size."""
+    if type(message) not in entry.types:
+        raise MessageRefused(f"A {type(message).__name__} was not sent: it is no {entry.kind}.")
     # Bytes stay bytes here, and no type has room for them; JSON would get them as base64.
     msgspec.convert(msgspec.to_builtins(message, builtin_types=_BYTES), type(message))
     payload = msgspec.json.encode(message)
     if len(payload) > MAX_PAYLOAD_BYTES:
-        raise MessageRefused(
+        raise _TooLong(
             f"A message of {len(payload):,} bytes was not sent: "
             f"at most {MAX_PAYLOAD_BYTES:,} bytes may leave in one."
         )
     return payload
 
 
-def _info_that_fits(record: records.Info, context: Context) -> bytes:
-    """``P/info`` with label names, or with their numbers where the names make it too long."""
-    try:
-        return _checked(convert.info(record, context, wire.MAX_LABELS_TOLD))
-    except MessageRefused:
-        return _checked(convert.info(record, context, most_labels=0))
+def _shortened(error: Exception) -> str:
+    """It is logged: what was refused must not get out that way. Its end says where it was."""
+    text = " ".join(plain(str(error)[:2000]).split())
+    return text if len(text) <= 200 else f"{text[:60]}…{text[-139:]}"

@@ -1,7 +1,10 @@
 """The closed types that leave the device: numbers, times and short strings, nothing else.
 
 One struct a message, its fields in the order in which they are published. The JSON Schema that
-users get, and the check that every payload passes before it is sent, both come from these.
+users get, the check that every payload passes before it is sent, and what `edged audit` tells all
+come from these. So every string has a longest length and a pattern that control characters do not
+pass, every list a largest number, every number its bounds; ``extra`` holds what msgspec has no
+words for (see ``bounds``).
 """
 
 from __future__ import annotations
@@ -11,26 +14,48 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-MAX_LABEL_CHARS = 200
+from ..plain_text import PLAIN
+
+MAX_TEXT_CHARS = 200
+MAX_LABEL_CHARS = 100
 MAX_REASON_CHARS = 1000
 MAX_LABELS_TOLD = 100
+MAX_FINDINGS = 100
+MAX_PIPELINES = 256
+SHARE_DECIMALS = 4
+MS_DECIMALS = 3
+RATE_DECIMALS = 2
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Text = Annotated[str, Meta(max_length=200)]
-Label = Annotated[str, Meta(max_length=MAX_LABEL_CHARS)]
-Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
-Word = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
-Count = Annotated[int, Meta(ge=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-NotNegative = Annotated[float, Meta(ge=0)]
+_ASCII = {"bytes_per_char": 1}
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS, pattern=PLAIN)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS, pattern=PLAIN)]
+Label = Annotated[str, Meta(max_length=MAX_LABEL_CHARS, pattern=PLAIN)]
+Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARS, pattern=PLAIN)]
+Word = Annotated[str, Meta(max_length=32, pattern="^[a-z0-9_-]{1,32}$", extra=_ASCII)]
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what JavaScript counts exactly
+Share = Annotated[float, Meta(ge=0, le=1, extra={"decimals": SHARE_DECIMALS})]
+Milliseconds = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": MS_DECIMALS})]
+Rate = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": RATE_DECIMALS})]
+Seconds = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": 1})]
+Celsius = Annotated[float, Meta(ge=-274, le=1000, extra={"decimals": 1})]
 Version = Annotated[
-    str, Meta(pattern="^[0-9a-f]{12}$", description="The first 12 hex digits of the sha256.")
+    str,
+    Meta(
+        max_length=12,
+        pattern="^[0-9a-f]{12}$",
+        description="The first 12 hex digits of the sha256.",
+        extra=_ASCII,
+    ),
 ]
+Sha256 = Annotated[str, Meta(max_length=64, pattern="^[0-9a-f]{64}$", extra=_ASCII)]
 Timestamp = Annotated[
     str,
     Meta(
-        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        max_length=24,
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$",
         extra_json_schema={"format": "date-time"},
+        extra=_ASCII,
     ),
 ]
 
@@ -49,11 +74,11 @@ class ModelRef(Closed, frozen=True):
 class Latency(Closed, frozen=True):
     """Milliseconds. ``total``: from the frame's arrival to the hand-over to the publisher."""
 
-    wait: NotNegative
-    preprocess: NotNegative
-    inference: NotNegative
-    decode: NotNegative
-    total: NotNegative
+    wait: Milliseconds
+    preprocess: Milliseconds
+    inference: Milliseconds
+    decode: Milliseconds
+    total: Milliseconds
 
 
 class ClassScore(Closed, frozen=True):
@@ -87,14 +112,14 @@ class ClassificationResult(_Result, frozen=True):
     """What one frame shows: classes, the best first."""
 
     task: Literal["classification"]
-    classes: tuple[ClassScore, ...]
+    classes: Annotated[tuple[ClassScore, ...], Meta(max_length=MAX_FINDINGS)]
 
 
 class DetectionResult(_Result, frozen=True):
     """The objects in one frame."""
 
     task: Literal["detection"]
-    detections: tuple[Detection, ...]
+    detections: Annotated[tuple[Detection, ...], Meta(max_length=MAX_FINDINGS)]
 
 
 class PipelineInfo(Closed, frozen=True):
@@ -117,7 +142,7 @@ class Info(Closed, frozen=True):
     runtime_version: Text
     host: Text
     os: Text
-    pipelines: tuple[PipelineInfo, ...]
+    pipelines: Annotated[tuple[PipelineInfo, ...], Meta(max_length=MAX_PIPELINES)]
 
 
 class ActiveModel(Closed, frozen=True):
@@ -125,7 +150,7 @@ class ActiveModel(Closed, frozen=True):
 
     name: Name
     version: Version
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     size_bytes: Count
     task: Word
 
@@ -164,9 +189,9 @@ class Health(Closed, frozen=True):
 class Percentiles(Closed, frozen=True):
     """Of one stage over the last interval, in milliseconds."""
 
-    p50: NotNegative
-    p95: NotNegative
-    p99: NotNegative
+    p50: Milliseconds
+    p95: Milliseconds
+    p99: Milliseconds
 
 
 class StageLatency(Closed, frozen=True):
@@ -187,8 +212,8 @@ class PipelineMetrics(Closed, frozen=True):
     published: Count
     dropped: Count
     skipped: Count
-    frame_rate_hz: NotNegative
-    inference_rate_hz: NotNegative
+    frame_rate_hz: Rate
+    inference_rate_hz: Rate
     latency_ms: StageLatency | None
 
 
@@ -204,10 +229,10 @@ class Metrics(Closed, frozen=True):
 
     schema: Literal["edged.metrics/1"]
     device: Name
-    uptime_s: NotNegative
-    pipelines: dict[Name, PipelineMetrics]
+    uptime_s: Seconds
+    pipelines: Annotated[dict[Name, PipelineMetrics], Meta(max_length=MAX_PIPELINES)]
     spool: SpoolMetrics
-    cpu_temperature_c: float | None
+    cpu_temperature_c: Celsius | None
     throttled: bool | None
     memory_bytes: Count
 
@@ -215,7 +240,7 @@ class Metrics(Closed, frozen=True):
 Kind = Literal["result", "info", "model", "health", "metrics"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_TYPES: dict[Kind, tuple[type[Closed], ...]] = {
+TYPES: dict[Kind, tuple[type[Closed], ...]] = {
     "result": (ClassificationResult, DetectionResult),
     "info": (Info,),
     "model": (Model,),
@@ -226,11 +251,9 @@ _TYPES: dict[Kind, tuple[type[Closed], ...]] = {
 
 def schema(kind: Kind) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of one kind of message. ValueError: no such kind."""
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise ValueError(f"there is no message {kind!r}; there are {', '.join(KINDS)}")
-    shapes, definitions = msgspec.json.schema_components(
-        _TYPES[kind], ref_template="#/$defs/{name}"
-    )
+    shapes, definitions = msgspec.json.schema_components(TYPES[kind], ref_template="#/$defs/{name}")
     root = shapes[0] if len(shapes) == 1 else {"oneOf": list(shapes)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,18 +1,20 @@
 """Labels: what the numbers of a model's classes are called.
 
-Labels leave the device, so what comes out of here is short and holds no control characters.
+Labels leave the device, so what comes out of here is short and plain. They are cleaned here, once,
+when the model is loaded: the list of labels to publish, the golden input's label and the messages
+all mean the same text (see ``publishable``).
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import ModelError
+from ..plain_text import plain
 
 _MAX_BYTES = 1_000_000
 _MAX_LABELS = 100_000
@@ -22,9 +24,6 @@ _PLACEHOLDER = "???"
 _NO_LABELS = ("", _PLACEHOLDER)
 _BACKGROUND = "background"
 _NUMBERED = re.compile(r"([0-9]{1,6})(?::\s*|\s+)(\S.*)")
-
-# Control characters and the two separators that end a line or a paragraph.
-_NOT_IN_A_LABEL = frozenset({"Cc", "Zl", "Zp"})
 
 
 class LabelFile(Protocol):
@@ -42,7 +41,7 @@ class Labels:
     """A model's labels: class ``n`` is called ``names[n + offset]``.
 
     ``origin`` says where they are from: "sidecar", "labels file NAME", "embedded FILE" or
-    "none: class numbers".
+    "none: class numbers"; and how many of them had to be shortened or cleaned.
     """
 
     origin: str
@@ -90,17 +89,12 @@ def parse_labels(data: bytes, origin: str) -> tuple[str, ...]:
 
     Numbers that such lines leave out become ``???``. Raises ModelError, which names ``origin``.
     """
-    if len(data) > _MAX_BYTES:
-        raise ModelError(f"{origin} has {len(data):,} bytes; at most {_MAX_BYTES:,} are read")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ModelError(f"{origin} is not UTF-8 (line {line}); save it as UTF-8") from error
-    lines = [line.strip() for line in text.split("\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return _clean(_numbered(lines) or lines, origin)
+    return tuple(map(publishable, _read(data, origin)))
+
+
+def publishable(label: str) -> str:
+    """A label as it is published and looked for: plain text of at most 100 characters."""
+    return plain(label[: 4 * _MAX_LENGTH]).strip()[:_MAX_LENGTH].rstrip()
 
 
 def nearest(wanted: str, names: Iterable[str]) -> list[str]:
@@ -114,12 +108,35 @@ def _first_source(
     sidecar: Sequence[str] | None, labels_file: LabelFile | None, embedded: LabelFile | None
 ) -> tuple[str, tuple[str, ...]]:
     if sidecar:
-        return "sidecar", _clean(sidecar, "the sidecar's list of labels")
+        return _cleaned(_not_too_many(sidecar, "the sidecar's list of labels"), "sidecar")
     for kind, file in (("labels file", labels_file), ("embedded", embedded)):
         if file is not None:
             origin = f"{kind} {file.name}"
-            return origin, parse_labels(file.data, origin)
+            return _cleaned(_read(file.data, origin), origin)
     return "none: class numbers", ()
+
+
+def _cleaned(labels: Sequence[str], origin: str) -> tuple[str, tuple[str, ...]]:
+    names = tuple(map(publishable, labels))
+    changed = sum(name != label for name, label in zip(names, labels, strict=True))
+    if changed:
+        origin += f" ({changed:,} of {len(names):,} shortened or cleaned)"
+    return origin, names
+
+
+def _read(data: bytes, origin: str) -> Sequence[str]:
+    """The labels in a file as they stand there. Raises ModelError."""
+    if len(data) > _MAX_BYTES:
+        raise ModelError(f"{origin} has {len(data):,} bytes; at most {_MAX_BYTES:,} are read")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ModelError(f"{origin} is not UTF-8 (line {line}); save it as UTF-8") from error
+    lines = [line.strip() for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return _not_too_many(_numbered(lines) or lines, origin)
 
 
 def _numbered(lines: Sequence[str]) -> list[str]:
@@ -138,14 +155,7 @@ def _numbered(lines: Sequence[str]) -> list[str]:
     return labels
 
 
-def _clean(labels: Sequence[str], origin: str) -> tuple[str, ...]:
+def _not_too_many(labels: Sequence[str], origin: str) -> Sequence[str]:
     if len(labels) > _MAX_LABELS:
         raise ModelError(f"{origin} has {len(labels):,} labels; at most {_MAX_LABELS:,} are read")
-    return tuple(_publishable(label) for label in labels)
-
-
-def _publishable(label: str) -> str:
-    if label.isprintable():
-        return label[:_MAX_LENGTH]
-    replaced = (" " if unicodedata.category(c) in _NOT_IN_A_LABEL else c for c in label)
-    return "".join(replaced)[:_MAX_LENGTH]
+    return labels

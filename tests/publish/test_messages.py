@@ -323,8 +323,8 @@ def test_a_number_that_is_not_finite_is_refused_and_never_written_as_null(
         ({"task": "pose", "findings": ()}, "pose"),
         ({"model": ModelRef("coco-ssd", "latest")}, "version"),
         ({"pipeline": b"pixels"}, "pipeline"),
-        ({"findings": (ClassScore(b"pixels", 0.5),), "task": "classification"}, "label"),
-        ({"findings": (Detection(bytearray(9), 0.5, (0, 0, 1, 1)),)}, "label"),
+        ({"findings": (ClassScore(b"pixels", 0.5),), "task": "classification"}, "bytes for text"),
+        ({"findings": (Detection(bytearray(9), 0.5, (0, 0, 1, 1)),)}, "bytearray for text"),
         ({"sequence": object()}, "object"),
         ({"latency_ms": None}, "wait"),
         ({"captured_ns": 10**30}, "out of range|too large|days"),
@@ -348,11 +348,14 @@ def test_a_frame_is_no_record(context: Context) -> None:
 def test_a_message_over_16_kib_is_refused(
     context: Context, a_result: Callable[..., Result]
 ) -> None:
-    good = a_result(0)
+    good = a_result(0, label="cat")
+    long = a_result(0, label="猫" * 100)
 
     encode(dataclasses.replace(good, findings=good.findings * 100), context)
     with pytest.raises(MessageRefused, match="16,384 bytes"):
-        encode(dataclasses.replace(good, findings=good.findings * 300), context)
+        encode(dataclasses.replace(long, findings=long.findings * 100), context)
+    with pytest.raises(MessageRefused, match="<= 100"):
+        encode(dataclasses.replace(good, findings=good.findings * 101), context)
 
 
 # ---- the schemas --------------------------------------------------------------------------------

@@ -1,0 +1,147 @@
+"""All that is published and listened to: the one list that the publisher goes by.
+
+A record without an entry cannot be published, and a topic without one cannot be subscribed to.
+``edged audit`` tells this list.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .. import records
+from ..errors import MessageRefused
+from ..plain_text import PLAIN
+from . import Context, convert, wire
+
+ONLINE = b"online"
+OFFLINE = b"offline"
+
+# One level of a topic that the name of a pipeline is put into.
+_LEVEL = re.compile(rf"{PLAIN}[^/+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
+
+
+class Pace(enum.Enum):
+    """What makes a message come."""
+
+    RESULT = "as results come"
+    METRICS = "every 30 s, and when the daemon stops"
+    CHANGE = "on change, and after each connection"
+    CONNECTION = "at each connection, and at its end"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One kind of message. ``record`` None: it is no record but one of ``words``.
+
+    ``topic`` holds {prefix}, {device} and {pipeline}. ``qos`` None: that of the configuration.
+    ``converts`` are tried in turn until one gives a message that is not too long. ``needs`` names
+    the key of ``[mqtt]`` that must be on.
+    """
+
+    kind: str
+    record: type[records.Record] | None
+    topic: str
+    retained: bool
+    pace: Pace
+    types: tuple[type[wire.Closed], ...] = ()
+    converts: tuple[Callable[[Any, Context], wire.Closed], ...] = ()
+    words: tuple[bytes, ...] = ()
+    qos: int | None = None
+    needs: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One topic that is listened to, and what is taken from it; ``needs`` as above."""
+
+    topic: str
+    what: str
+    needs: str | None = None
+
+
+STATUS = Publication(
+    "status",
+    None,
+    "{prefix}/{device}/status",
+    retained=True,
+    pace=Pace.CONNECTION,
+    words=(ONLINE, OFFLINE),
+    qos=1,
+)
+
+PUBLISHED: tuple[Publication, ...] = (
+    STATUS,
+    Publication(
+        "info",
+        records.Info,
+        "{prefix}/{device}/info",
+        retained=True,
+        pace=Pace.CHANGE,
+        types=wire.TYPES["info"],
+        converts=(convert.info, convert.info_without_labels),
+    ),
+    Publication(
+        "metrics",
+        records.Metrics,
+        "{prefix}/{device}/metrics",
+        retained=False,
+        pace=Pace.METRICS,
+        types=wire.TYPES["metrics"],
+        converts=(convert.metrics,),
+    ),
+    Publication(
+        "result",
+        records.Result,
+        "{prefix}/{device}/{pipeline}/result",
+        retained=False,
+        pace=Pace.RESULT,
+        types=wire.TYPES["result"],
+        converts=(convert.result,),
+    ),
+    Publication(
+        "model",
+        records.ModelReport,
+        "{prefix}/{device}/{pipeline}/model",
+        retained=True,
+        pace=Pace.CHANGE,
+        types=wire.TYPES["model"],
+        converts=(convert.model,),
+    ),
+    Publication(
+        "health",
+        records.Health,
+        "{prefix}/{device}/{pipeline}/health",
+        retained=True,
+        pace=Pace.CHANGE,
+        types=wire.TYPES["health"],
+        converts=(convert.health,),
+    ),
+)
+
+HEARD: tuple[Subscription, ...] = ()
+
+_BY_RECORD: dict[type, Publication] = {
+    entry.record: entry for entry in PUBLISHED if entry.record is not None
+}
+
+
+def publication_of(record: object) -> Publication:
+    """How a record is published. Raises MessageRefused for anything that is no record."""
+    entry = _BY_RECORD.get(type(record))
+    if entry is None:
+        raise MessageRefused(f"A {type(record).__name__} was not sent: only records are.")
+    return entry
+
+
+def topic_for(entry: Publication, context: Context, pipeline: object = None) -> str:
+    """The topic of a message. Raises MessageRefused where the pipeline's name cannot be in one."""
+    levels = {"prefix": context.prefix, "device": context.device}
+    if "{pipeline}" in entry.topic:
+        if not isinstance(pipeline, str) or not _LEVEL.match(pipeline):
+            raise MessageRefused(f"A {entry.kind} was not sent: its pipeline has no proper name.")
+        levels["pipeline"] = pipeline
+    return entry.topic.format(**levels)
