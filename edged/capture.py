@@ -103,6 +103,7 @@ class Capture:
         self._reopening = threading.Event()
         self._telling = threading.Lock()
         self._told: tuple[CaptureState | None, str | None] = (None, None)
+        self._over = False  # the thread has come to its end, as it should
         self._waiting_since_ns: int | None = None  # for the source to open or to give a frame
         # A source may hang in its driver, beyond reach; the process must be able to end even so.
         self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
@@ -128,6 +129,12 @@ class Capture:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def died(self) -> bool:
+        """Whether the thread has ended although nobody asked it to and there is more to come."""
+        # Looked at in this order: it says that it is over before it ends.
+        return self._thread.ident is not None and not self._thread.is_alive() and not self._over
+
     def check(self) -> None:
         """Notice a stall; to be called about once a second, from any thread."""
         with self._telling:
@@ -138,6 +145,11 @@ class Capture:
                 self._tell(CaptureState.LOST, f"The source gave no frame for {STALL_AFTER_S:g} s.")
 
     def _run(self) -> None:
+        self._play_for_ever()
+        self._over = True
+
+    def _play_for_ever(self) -> None:
+        """Until it is stopped, or a recording is over."""
         while not self._stopping.is_set():
             try:
                 ended = self._play()

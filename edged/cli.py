@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Sequence
@@ -131,6 +133,10 @@ def _run(options: argparse.Namespace) -> NoReturn:
     from .daemon import run_daemon
 
     _log(options)
+    # The watchdog's SIGABRT and any crash leave the traces of all threads in the journal, and no
+    # core: that would hold frames.
+    faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     run_daemon(_config_path(options), os.environ, is_root=os.geteuid() == 0)
     # All is delivered and told. What may still run is a thread that is stuck in a driver or an
     # inference, and an orderly end of the interpreter could wait for it for ever.

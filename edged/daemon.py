@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 
 import cv2
@@ -32,15 +32,16 @@ from .publish.publisher import Publisher
 from .records import Info, Metrics, Record
 from .runner import Runner
 from .service import machine
+from .service.notify import Notifier
 from .sources import Source
 from .store.signature import load_keys
 from .store.vault import Vault
 from .store.watcher import Watcher
+from .supervisor import Outlook, Supervisor
 
 log = logging.getLogger("edged.daemon")
 
 METRICS_INTERVAL_S = 30.0
-_TICK_S = 1.0
 # Of the 5 s in which a stop must be over: for the frames in hand, then for the broker.
 _INTAKE_STOP_S = 0.5
 _RUNNERS_STOP_S = 2.0
@@ -66,6 +67,8 @@ class Daemon:
         state_dir: Path,
         models_dir: Path,
         make_source: Callable[[configuration.SourceTable], Source] = make_source,
+        *,
+        notifier: Notifier | None = None,
     ) -> None:
         """Reads the trusted keys, and nothing else. Raises ConfigError."""
         self._config = config
@@ -88,6 +91,7 @@ class Daemon:
         keys = load_keys(models.trusted_keys) if models.require_signature else None
         self._intake = Intake(models_dir, self._vault, keys, lambda: list(self._runners.values()))
         self._watcher = Watcher(models_dir, self._intake.settled, self._intake.gone)
+        self._supervisor = Supervisor(notifier or Notifier())
         self._runners: dict[str, Runner] = {}
         self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -130,8 +134,9 @@ class Daemon:
     def _serve(self) -> None:
         next_metrics = time.monotonic() + METRICS_INTERVAL_S
         while True:
+            self._look_after()
             try:
-                event = self._events.get(timeout=_TICK_S)
+                event = self._events.get(timeout=self._supervisor.tick_s)
             except queue.Empty:
                 event = ""
             if event == _STOP:
@@ -141,17 +146,29 @@ class Daemon:
             if self._runners and all(runner.ended for runner in self._runners.values()):
                 self._deliver_rest()
                 return
-            for runner in self._runners.values():
-                runner.check()
             if time.monotonic() >= next_metrics:
                 self._publish_metrics()
                 next_metrics += METRICS_INTERVAL_S
+
+    def _look_after(self) -> None:
+        """See how all get on, and tell the service manager."""
+        for runner in self._runners.values():
+            runner.check()
+        threads = {
+            "the publisher": self._publisher.alive,
+            "the thread that takes in models": self._intake.alive,
+            "the watcher of the models directory": self._watcher.alive,
+        }
+        died = [name for name, alive in threads.items() if not alive]
+        vitals = [runner.vitals() for runner in self._runners.values()]
+        self._supervisor.look(vitals, Outlook(self._publisher.metrics().depth, died))
 
     def _deliver_rest(self) -> None:
         """All recordings are over: wait for the broker as long as it takes, or for a signal."""
         log.info("all pipelines have ended")
         told = False
-        while not self._publisher.wait_delivered(_TICK_S):
+        while not self._publisher.wait_delivered(self._supervisor.tick_s):
+            self._look_after()
             if not told and not self._publisher.connected:
                 told = True
                 waiting = self._publisher.metrics().depth
@@ -163,6 +180,7 @@ class Daemon:
                 continue
 
     def _shut_down(self) -> None:
+        self._supervisor.stopping()
         log.info("stopping")
         self._watcher.stop(_INTAKE_STOP_S)
         runners = list(self._runners.values())
@@ -195,6 +213,7 @@ class Daemon:
 
     def _reload(self) -> None:
         """Read the configuration again; one with errors changes nothing and is told."""
+        self._supervisor.reloading()
         try:
             new = self._reread()
         except ConfigError as error:
@@ -263,8 +282,11 @@ def _told(started: list[str], removed: list[str]) -> str:
     return "; ".join(parts) or "no pipeline changed"
 
 
-def run_daemon(path: Path, environ: Mapping[str, str], is_root: bool) -> None:
-    """``edged run``. Raises ConfigError, EdgedError."""
+def run_daemon(path: Path, environ: MutableMapping[str, str], is_root: bool) -> None:
+    """``edged run``. Takes from ``environ`` what is for this process alone. Raises ConfigError,
+    EdgedError.
+    """
+    notifier = Notifier.taken_from(environ)
 
     def reread() -> configuration.Config:
         return configuration.load_config(path)
@@ -276,4 +298,5 @@ def run_daemon(path: Path, environ: Mapping[str, str], is_root: bool) -> None:
         mqtt_settings(config.mqtt, config.device.id, environ),
         configuration.state_dir(config, environ, is_root),
         configuration.models_dir(config, environ, is_root),
+        notifier=notifier,
     ).run()

@@ -66,6 +66,11 @@ class Intake:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs, as it does from ``start`` on."""
+        return self._thread.is_alive()
+
     def stop(self, timeout_s: float) -> None:
         """End after what is under way; a probe is given up, and trials end without a verdict.
 

@@ -76,6 +76,8 @@ class Pipeline:
         self._on_fault = on_fault
         self._on_trial = on_trial
         self._faulty = False
+        self.busy_since_ns: int | None = None
+        """Since when a frame has been in hand; None: it waits for one."""
         # Another thread appends what is to serve and what did before: the newest wins.
         self._coming: deque[tuple[Serving, Serving | None]] = deque(maxlen=1)
         self._before: Serving | None = None  # while there is a trial
@@ -95,12 +97,14 @@ class Pipeline:
         self._begin(serving, before)
         del before
         while True:
+            self.busy_since_ns = None
             try:
                 frame = self.slot.take()
             except Closed:
                 return
             if frame is None:
                 continue
+            self.busy_since_ns = time.monotonic_ns()
             if self._coming:
                 # One that is on trial itself is gone back to only where there is none better.
                 before = self._before or serving

@@ -32,9 +32,14 @@ from .records import (
 )
 from .service.metrics import PipelineStats
 from .sources import Source
+from .supervisor import Vitals
 from .trial import Expected
 
 log = logging.getLogger("edged.runner")
+
+# What takes longer is told; it goes on all the same.
+MODEL_PATIENCE_S = 120.0
+HUNG_AFTER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Runner:
     ) -> None:
         self.plan = plan
         self.ended = False
+        self._started_s = 0.0
         self._publish = publish
         self._on_model = on_model
         self._on_end = on_end
@@ -113,6 +119,7 @@ class Runner:
     # ---- called by the daemon ------------------------------------------------------------------
 
     def start(self) -> None:
+        self._started_s = time.monotonic()
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -134,8 +141,35 @@ class Runner:
         return stopped
 
     def check(self) -> None:
-        """Notice a stalled source; called about once a second."""
+        """Notice what does not come on; called about once a second."""
         self._capture.check()
+        if self._died() is not None:
+            self._health.stopped(f"{self._died()} has died; restart edged", expected=False)
+        if self._health.shown is None and time.monotonic() - self._started_s > MODEL_PATIENCE_S:
+            reason = f"its model is still being read and tried after {MODEL_PATIENCE_S:g} s"
+            self._health.stopped(reason, expected=False)
+        busy_ns = self._pipeline.busy_since_ns
+        hangs = busy_ns is not None and time.monotonic_ns() - busy_ns > HUNG_AFTER_S * 1e9
+        self._health.hung(f"an inference took over {HUNG_AFTER_S:g} s so far" if hangs else None)
+
+    def vitals(self) -> Vitals:
+        state, reason = self._health.shown or (None, None)
+        return Vitals(
+            name=self.plan.name,
+            state=state,
+            reason=reason,
+            busy_since_ns=self._pipeline.busy_since_ns,
+            died=self._died(),
+            inferred=self._stats.inferred,
+        )
+
+    def _died(self) -> str | None:
+        """Which of its threads has ended although it should not have."""
+        if self._stopping or self.ended:
+            return None
+        if self._thread.ident is not None and not self._thread.is_alive() and not self.ended:
+            return "its inference thread"
+        return "its capture thread" if self._capture.died else None
 
     def info(self) -> PipelineInfo:
         active = self.active

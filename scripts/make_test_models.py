@@ -271,6 +271,7 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "error_after_20": lambda: faulty("an error after 20 frames", misbehaving.error),
     "slow_after_20": lambda: faulty("slow after 20 frames", misbehaving.slow),
     "crash_after_20": lambda: faulty("ends the process after 20 frames", misbehaving.crash),
+    "hang_after_20": lambda: faulty("hangs after 20 frames", misbehaving.hang),
     "segmentation": segmentation,
     "pose": pose,
     "greedy": greedy,

@@ -74,6 +74,25 @@ def crash(model: ModelBuilder, counter: Tensor) -> Tensor:
     return _choose(model, counter, _divide)
 
 
+def hang(model: ModelBuilder, counter: Tensor) -> Tensor:
+    """Goes round for as long as the counter is over, which it is for ever then."""
+    asked = model.graph("while")
+    x = asked.tensor("x", (1,))
+    last = asked.constant("last", np.full(1, _LAST, np.float32))
+    over = asked.tensor("over", (1,), "bool")
+    asked.operator("GREATER", [x, last], [over], schema.GreaterOptionsT())
+    done = model.graph("do")
+    y = done.tensor("y", (1,))
+    one = done.constant("one", np.ones(1, np.float32))
+    same = done.operator("MUL", [y, one], [done.tensor("same", (1,))], schema.MulOptionsT())
+    options = schema.WhileOptionsT()
+    options.condSubgraphIndex = model.branch(asked, [x], [over])
+    options.bodySubgraphIndex = model.branch(done, [y], [same])
+    flat = reshape(model, counter, "flat counter", (1,))
+    held = model.operator("WHILE", [flat], [model.tensor("held", (1,))], options)
+    return _times_zero(model, held)
+
+
 def _choose(model: ModelBuilder, counter: Tensor, fault: Fault) -> Tensor:
     """What ``fault`` gives once the counter is over, and one pass of work before."""
     last = model.constant("last", np.full((1, 1), _LAST, np.float32))

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,14 +37,14 @@ class Message(Protocol):
 class Daemon:
     """``edged run`` in a process of its own. ``lines`` is what it has logged so far."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, environ: Mapping[str, str]) -> None:
         self.config = config
-        environ = {key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)}
+        own = {key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edged", "run", "-c", str(config)],
             stderr=subprocess.PIPE,
             text=True,
-            env=environ,
+            env={**own, **environ},
         )
         self.lines: list[str] = []
         self._said = threading.Condition()
@@ -128,8 +128,9 @@ class House:
         path.write_text(text)
         return path
 
-    def run(self, config: Path | None = None) -> Daemon:
-        self._daemons.append(Daemon(config or self.directory / "edged.toml"))
+    def run(self, config: Path | None = None, environ: Mapping[str, str] | None = None) -> Daemon:
+        """Start the daemon, with these variables beside our own."""
+        self._daemons.append(Daemon(config or self.directory / "edged.toml", environ or {}))
         return self._daemons[-1]
 
     def end(self) -> None:

@@ -65,6 +65,11 @@ class Publisher:
         self._wake.open()
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs, as it does from ``start`` on."""
+        return self._thread.is_alive()
+
     def publish(self, record: Record) -> None:
         """Hand a record over. Never blocks; callable from any thread.
 

@@ -71,6 +71,11 @@ class Watcher:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs, as it does from ``start`` on."""
+        return self._thread.is_alive()
+
     def stop(self, timeout_s: float = 2.0) -> None:
         """Nothing is told after this. May be called twice, or without a start."""
         with self._changed:

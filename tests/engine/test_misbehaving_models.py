@@ -49,7 +49,7 @@ def red(engine: Engine) -> float:
     return float(engine.output(0)[0, 0])
 
 
-@pytest.mark.parametrize("fault", ["nan", "error", "slow", "crash"])
+@pytest.mark.parametrize("fault", ["nan", "error", "slow", "crash", "hang"])
 def test_each_is_good_when_it_is_tried_and_for_20_frames(fault: str) -> None:
     assert probe(path_of(fault), threads=1, delegate=None).not_finite == ()
     engine = started(fault)
@@ -80,6 +80,18 @@ def test_one_takes_at_least_four_times_as_long_from_then_on() -> None:
         red(engine)
         took.append(time.thread_time() - start)
     assert statistics.median(took[GOOD:]) > 4 * statistics.median(took[1:GOOD])
+
+
+def test_one_never_gives_the_21st_frame_back() -> None:
+    command = [sys.executable, "-c", RUN_UNTIL_IT_FAILS, str(path_of("hang"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            assert [int(next(child.stdout)) for _ in range(GOOD + 1)] == list(range(GOOD + 1))
+            with pytest.raises(subprocess.TimeoutExpired):
+                child.wait(timeout=1)
+        finally:
+            child.kill()
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="only x86_64 minds the division")
