@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", parents=[configured], help="would the daemon run?")
     check.set_defaults(command=_check)
 
+    audit = commands.add_parser(
+        "audit", parents=[configured], help="all that can leave the device, and all it can write"
+    )
+    audit.add_argument("--json", action="store_true", help="for programs")
+    audit.set_defaults(command=_audit)
+
     model = commands.add_parser("model", help="get models, look at them, go back to older ones")
     add_model_commands(
         model.add_subparsers(title="commands", metavar="COMMAND", required=True), common, configured
@@ -157,6 +163,21 @@ def _check(options: argparse.Namespace) -> int:
 
     _log(options, quiet=True)
     return check(_config_path(options), os.environ, is_root=os.geteuid() == 0, tell=print)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from .audit import audit
+    from .commands.audit import as_json, as_text
+    from .config import load_config, models_dir, state_dir
+
+    config, is_root = load_config(_config_path(options)), os.geteuid() == 0
+    found = audit(
+        config, state_dir(config, os.environ, is_root), models_dir(config, os.environ, is_root)
+    )
+    if options.json:
+        print(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(as_text(found)))
 
 
 def _schema(options: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ from .publish.publisher import Publisher
 from .records import Info, Metrics, Record
 from .runner import Runner
 from .service import machine
+from .service.metrics import INTERVAL_S
 from .service.notify import Notifier
 from .sources import Source
 from .store.signature import load_keys
@@ -41,7 +42,6 @@ from .supervisor import Outlook, Supervisor
 
 log = logging.getLogger("edged.daemon")
 
-METRICS_INTERVAL_S = 30.0
 # Of the 5 s in which a stop must be over: for the frames in hand, then for the broker.
 _INTAKE_STOP_S = 0.5
 _RUNNERS_STOP_S = 2.0
@@ -132,7 +132,7 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._events.put(_RELOAD))
 
     def _serve(self) -> None:
-        next_metrics = time.monotonic() + METRICS_INTERVAL_S
+        next_metrics = time.monotonic() + INTERVAL_S
         while True:
             self._look_after()
             try:
@@ -148,7 +148,7 @@ class Daemon:
                 return
             if time.monotonic() >= next_metrics:
                 self._publish_metrics()
-                next_metrics += METRICS_INTERVAL_S
+                next_metrics += INTERVAL_S
 
     def _look_after(self) -> None:
         """See how all get on, and tell the service manager."""

@@ -1,8 +1,11 @@
 """The only way out of the device.
 
+topics      the one list of all that is published and subscribed to
 wire        the closed types that are published, and their JSON Schema
+bounds      what such a type can hold at most, for `edged audit`
 convert     from the records to those types: times converted, numbers rounded
 messages    from a record to a Message, checked against its type and the limit of size
+steady      state that changes too fast, held back
 outbox      what waits for the broker, and what it has not acknowledged
 publisher   the thread that carries records from the outbox to the broker
 attempts    when to try again, and in which version of MQTT

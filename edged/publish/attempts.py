@@ -8,6 +8,7 @@ from .losses import BrokerLost, HungUp, NoAnswer, ProtocolRefused
 from .mqtt import Version
 
 FIRST_PAUSE_S = 1.0
+SHORTEST_PAUSE_S = FIRST_PAUSE_S / 2
 LONGEST_PAUSE_S = 60.0
 
 

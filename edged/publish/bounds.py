@@ -174,10 +174,8 @@ def _said(of: _Bounded, path: str) -> str:
             item = _said(_bounded(found.item_type), path)
             return f"list of at most {most:,}: {item}"
         case inspect.DictType(max_length=int(most)):
-            key, value = (
-                _said(_bounded(each), path) for each in (found.key_type, found.value_type)
-            )
-            return f"table of at most {most:,}: {key} = {value}"
+            key = _said(_bounded(found.key_type), path)
+            return f"table of at most {most:,}; each name a {key}"
         case inspect.StructType():
             return "table"
     raise ValueError(f"{path} has no bounds: {found}")

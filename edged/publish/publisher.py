@@ -9,7 +9,7 @@ import threading
 import time
 
 from ..errors import MessageRefused
-from ..records import Record, SpoolMetrics
+from ..records import Record, Result, SpoolMetrics
 from . import Context
 from .attempts import Attempts
 from .listeners import Heard, Listeners
@@ -17,6 +17,7 @@ from .losses import BrokerLost, NoAnswer
 from .messages import OFFLINE, ONLINE, encode, status, topic_of
 from .mqtt import Connection, Greeting, MqttSettings, Version
 from .outbox import Outbox, Parcel
+from .steady import Steady
 from .tls import tls_context
 from .wake import Wake
 
@@ -39,6 +40,7 @@ class Publisher:
         self._settings = settings
         self._context = context
         self._outbox = Outbox(capacity)
+        self._steady = Steady(self._outbox.put)
         self._listeners = Listeners()
         self.connected = False
         """Whether the broker has accepted the connection and it has not ended since."""
@@ -77,7 +79,8 @@ class Publisher:
         whose content must not leave the device is refused later, by the publisher's thread: it is
         logged once for its topic and counted as dropped.
         """
-        self._outbox.put(topic_of(record, self._context), record)
+        put = self._outbox.put if isinstance(record, Result) else self._steady.put
+        put(topic_of(record, self._context), record)
         if self.connected:
             self._wake.set()
 
@@ -97,6 +100,7 @@ class Publisher:
 
         Takes at most ``timeout_s``, and no time when no connection stands or is just being made.
         """
+        self._steady.open()
         self._outbox.close()
         now_s = time.monotonic()
         self._farewell_at_s = now_s + 0.8 * timeout_s
@@ -170,6 +174,7 @@ class Publisher:
         connection.send(status(self._context, ONLINE), _STATUS)
         while True:
             self._wake.clear()
+            self._steady.release()
             while connection.has_room and (parcel := self._outbox.take()) is not None:
                 self._send(parcel, connection)
             if self._closing.is_set():

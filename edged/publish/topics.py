@@ -29,7 +29,7 @@ class Pace(enum.Enum):
 
     RESULT = "as results come"
     METRICS = "every 30 s, and when the daemon stops"
-    CHANGE = "on change, and after each connection"
+    CHANGE = "on change, and at each connection"
     CONNECTION = "at each connection, and at its end"
 
 

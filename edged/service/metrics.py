@@ -9,6 +9,9 @@ import numpy as np
 
 from ..records import Latency, Percentiles, PipelineMetrics, StageLatency
 
+INTERVAL_S = 30.0
+"""How often they are published."""
+
 # Of the frames of an interval the last so many enter its percentiles.
 _KEPT = 4096
 

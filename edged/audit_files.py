@@ -1,0 +1,107 @@
+"""Which files the daemon may touch, and whom it speaks to: the rest of what `edged audit` tells.
+
+A test traces the daemon's system calls and holds them against these lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from . import config as configuration
+from .store.models import BESIDE, SUFFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path (``*``: one name or a part of one) or an address, and what for."""
+
+    where: str
+    what: str
+
+
+def connects(config: configuration.Config) -> Iterator[Place]:
+    """Whom it reaches over a network, to say something or to look."""
+    mqtt = config.mqtt
+    tls = " over TLS" if mqtt.tls is not None else ""
+    yield Place(f"{mqtt.host}:{mqtt.port}", f"the MQTT broker{tls}; a name is looked up first")
+    for pipeline in config.pipelines:
+        source = pipeline.source
+        if isinstance(source, configuration.Video) and "://" in source.path:
+            address = urlsplit(source.path)
+            port = f":{address.port}" if address.port else ""
+            # Nothing else of it: an address may hold a password.
+            where = f"{address.hostname}{port}"
+            yield Place(where, f"the {address.scheme} camera of pipeline {pipeline.name}")
+
+
+def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> Iterator[Place]:
+    """Files and directories that it makes, changes, renames or removes."""
+    store = state_dir / "store"
+    yield Place(f"{store}", "directories that are made where they are missing")
+    yield Place(f"{models_dir}", "and this one, the watched one, in which nothing else is written")
+    yield Place(f"{store}/ledger.json", "which models came, are good, on trial or have failed")
+    yield Place(f"{store}/.new-ledger.json", "the same, before it takes the other's place")
+    yield Place(f"{store}/ledger.damaged.json", "one that could not be read any more, moved aside")
+    yield Place(f"{store}/*-*", "a model's private copy: its files as they lay in models.dir")
+    yield Place(f"{store}/*-*/model.*", "and so they are called there")
+    yield Place(f"{store}/*-*/may-be-older", "a permission by the user, removed when it is over")
+    yield Place(f"{store}/.part-*", "a copy that is being made")
+    yield Place(f"{store}/.part-*/*", "and its files")
+    yield Place(f"{store}/.gone-*", "a copy that is being removed")
+    yield Place(f"{store}/.gone-*/*", "and its files")
+    if config.spool.max_bytes > 0:
+        spool = state_dir / "spool.db"
+        yield Place(f"{spool}", "messages, as they are sent, that wait for the broker")
+        for ending in ("-wal", "-shm", "-journal"):
+            yield Place(f"{spool}{ending}", "what SQLite keeps beside it")
+        yield Place(f"{spool}.corrupt*", "one that could not be read any more, moved aside")
+    yield Place("/proc/self/oom_score_adj", "a probe's own: it goes first where memory runs out")
+
+
+def reads(config: configuration.Config, models_dir: Path) -> Iterator[Place]:
+    """What it looks into besides what it writes, Python's own files and the system's libraries."""
+    for ending in (SUFFIX, *BESIDE):
+        yield Place(f"{models_dir}/*{ending}", "models and what lies beside them")
+    yield Place(f"{models_dir}/*", "a golden input, where a model's .toml names one")
+    yield from _secrets(config)
+    for pipeline in config.pipelines:
+        place = _source(pipeline.source)
+        if place is not None:
+            yield Place(place, f"what pipeline {pipeline.name} looks at")
+        if pipeline.delegate is not None:
+            yield Place(f"{pipeline.delegate}", f"the delegate of pipeline {pipeline.name}")
+    yield Place("/proc/self/*", "its own memory, and processor time while a model is probed")
+    yield Place("/sys/class/thermal/thermal_zone0/temp", "the processor's temperature")
+    yield Place("/sys/devices/platform/soc/soc:firmware/get_throttled", "whether a Pi throttles")
+    yield Place("/etc/os-release", "the system's name")
+
+
+def _secrets(config: configuration.Config) -> Iterator[Place]:
+    """Keys and passwords; they never come out again."""
+    mqtt = config.mqtt
+    if mqtt.password_file is not None:
+        yield Place(f"{mqtt.password_file}", "the broker's password")
+    elif mqtt.username is not None:
+        yield Place(f"$CREDENTIALS_DIRECTORY/{configuration.CREDENTIAL}", "the broker's password")
+    if mqtt.tls is not None:
+        for path in (mqtt.tls.ca_file, mqtt.tls.cert_file, mqtt.tls.key_file):
+            if path is not None:
+                yield Place(f"{path}", "TLS to the broker")
+    for path in config.models.trusted_keys:
+        yield Place(f"{path}", "a public key for models' signatures")
+
+
+def _source(source: configuration.SourceTable) -> str | None:
+    match source:
+        case configuration.V4l2():
+            return f"{source.device}"
+        case configuration.Picamera2():
+            return f"camera {source.camera} (libcamera's devices: /dev/media*, /dev/video*)"
+        case configuration.Images():
+            return f"{source.path}"
+        case configuration.Video() if "://" not in source.path:
+            return f"{source.path}"
+    return None
