@@ -12,7 +12,7 @@ from . import config as configuration
 from .engine.geometry import Fit
 from .engine.runtime import Delegate
 from .loading import LoadOptions
-from .publish.mqtt import MqttSettings
+from .publish.settings import Address, MqttSettings
 from .publish.tls import TlsFiles
 from .records import Size
 from .runner import Plan
@@ -80,12 +80,17 @@ def mqtt_settings(
 ) -> MqttSettings:
     """Raises ConfigError where a password should be read and can't."""
     tls = mqtt.tls
+    first, *others = (Address.parse(at, mqtt.port) for at in mqtt.hosts or (mqtt.host,))
     return MqttSettings(
-        host=mqtt.host,
-        port=mqtt.port,
+        host=first.host,
+        port=first.port,
+        others=tuple(others),
         client_id=f"edged-{device}",
         username=mqtt.username,
         password=configuration.mqtt_password(mqtt, environ),
         tls=TlsFiles(tls.ca_file, tls.cert_file, tls.key_file) if tls is not None else None,
         keepalive_s=mqtt.keepalive_s,
+        # A broker remembers which packets of QoS 2 it has had, and would take those of a new
+        # connection for the same ones.
+        session_expiry_s=0 if mqtt.qos == 2 else mqtt.session_expiry_s,
     )

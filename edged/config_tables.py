@@ -18,6 +18,7 @@ from .config_types import (
     Bytes,
     Fps,
     HostName,
+    Hosts,
     Labels,
     ModelName,
     OptionValue,
@@ -159,7 +160,12 @@ class Tls(Table, frozen=True):
 
 
 class Mqtt(Table, frozen=True):
-    """The broker. ``port`` is by default 1883, and 8883 with ``tls``."""
+    """The broker. ``port`` is by default 1883, and 8883 with ``tls``.
+
+    ``hosts``: a cluster's addresses in place of ``host``, tried in order; ``port`` is for those
+    without one. ``session_expiry_s``: how long the broker keeps the subscriptions, and what comes
+    for them, when the connection is lost. ``message_expiry_s`` None: results never expire.
+    """
 
     refused: ClassVar[Mapping[str, str]] = {
         "password": "a password never stands in this file; put it into a file of its own, "
@@ -168,11 +174,14 @@ class Mqtt(Table, frozen=True):
 
     host: HostName = "localhost"
     port: Port = field(default_factory=int)
+    hosts: Hosts | None = None
     username: Text | None = None
     password_file: Path | None = None
     topic_prefix: TopicPrefix = "edged"
     qos: Literal[0, 1, 2] = 1
     keepalive_s: Annotated[int, Meta(ge=1, le=65535)] = 60
+    session_expiry_s: Annotated[int, Meta(ge=0, le=7 * 24 * 3600)] = 300
+    message_expiry_s: Seconds | None = None
     home_assistant: bool = True
     tls: Tls | None = None
 
@@ -183,6 +192,8 @@ class Mqtt(Table, frozen=True):
     @classmethod
     def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
         """MQTT 3.1.1, the fallback, allows no password without a user name."""
+        if "host" in table and "hosts" in table:
+            yield Problem("hosts", "host is given too; name the brokers in one of the two")
         if "password_file" in table and "username" not in table:
             yield Problem("username", "missing; password_file is given, and needs it")
 

@@ -52,6 +52,23 @@ HostName = Annotated[
         description="a host's name or address alone, without mqtt:// or :port",
     ),
 ]
+_PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+Hosts = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Meta(
+                max_length=260,
+                pattern=rf"^(?![\s\S]*[\s/{_CONTROL}])"
+                rf"(?:\[[0-9A-Fa-f:.]+(?:%[^\[\]]+)?\]|[^:\[\]]+)(?::{_PORT})?$",
+                description='a host\'s name or address, or "host:port" with a port from 1 to '
+                '65535; an IPv6 address in brackets, as in "[fd00::1]:1883"',
+            ),
+        ],
+        ...,
+    ],
+    Meta(min_length=1, max_length=16, description="a list of 1 to 16 addresses of brokers"),
+]
 Text = Annotated[str, Meta(min_length=1, description="text that is not empty, in quotes")]
 Labels = Annotated[
     tuple[Text, ...],

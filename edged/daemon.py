@@ -27,8 +27,8 @@ from .errors import ConfigError
 from .handoff import Closed
 from .intake import Intake
 from .publish import Context
-from .publish.mqtt import MqttSettings
 from .publish.publisher import Publisher
+from .publish.settings import MqttSettings
 from .records import Info, Metrics, Record
 from .runner import Runner
 from .service import machine
@@ -83,6 +83,7 @@ class Daemon:
             qos=config.mqtt.qos,
             clock=SystemClock(),
             version=__version__,
+            message_expiry_s=config.mqtt.message_expiry_s,
         )
         self._publisher = Publisher(settings, context)
         self._models_dir = models_dir

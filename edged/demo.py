@@ -31,7 +31,7 @@ from .build import make_source, mqtt_settings
 from .daemon import Daemon
 from .errors import EdgedError, MissingExtra
 from .groundtruth import Counts, match
-from .publish.mqtt import Version
+from .publish.settings import Version
 from .records import Detection, Frame, Latency
 from .service.metrics import stage_latency
 from .sources import Source

@@ -9,6 +9,7 @@ EdgedError
 ├── ProbeCancelled      a model's trial was given up, because nobody wants its outcome any more
 ├── SourceError         a source cannot be opened or has stopped giving frames
 └── MessageRefused      something that must not leave the device was handed to the publisher
+    └── MessageExpired  it has waited for longer than it was to be delivered
 
 A message is one or two plain sentences: what is wrong, and what to do. The cause is kept with
 ``raise ... from``.
@@ -69,3 +70,7 @@ class SourceError(EdgedError):
 
 class MessageRefused(EdgedError):
     """A message is over the size limit or holds what must not leave the device."""
+
+
+class MessageExpired(MessageRefused):
+    """A result is older than the configuration lets it become; it is dropped and counted."""

@@ -9,7 +9,8 @@ steady      state that changes too fast, held back
 outbox      what waits for the broker, and what it has not acknowledged
 publisher   the thread that carries records from the outbox to the broker
 attempts    when to try again, and in which version of MQTT
-mqtt        one connection to the broker; tls, its trust and certificate
+settings    which brokers, and as whom
+mqtt        one connection to the broker; properties of its packets; tls, trust and certificate
 listeners   who hears what others publish
 losses      why there is no connection, in words
 wake        waking the publisher's thread
@@ -24,7 +25,10 @@ from ..clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every message of this device and run shares. ``version`` is edged's own."""
+    """What every message of this device and run shares. ``version`` is edged's own.
+
+    ``message_expiry_s``: how long after its capture a result is still delivered; None: for ever.
+    """
 
     prefix: str
     device: str
@@ -32,16 +36,24 @@ class Context:
     qos: int
     clock: Clock
     version: str
+    message_expiry_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is handed to the broker."""
+    """What is handed to the broker. The rest is MQTT 5's, and left out in 3.1.1.
+
+    ``expiry_s``: the broker delivers it for no longer; None: for ever. ``correlation`` goes back
+    with an answer as it came.
+    """
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
+    content_type: str = "application/json"
+    expiry_s: int | None = None
+    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

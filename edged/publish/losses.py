@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from datetime import UTC, datetime
 
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -26,15 +27,32 @@ class NoAnswer(BrokerLost):
     """The broker does not answer to CONNECT: some take that of MQTT 5 for an unfinished 3.1.1."""
 
 
+class Unwelcome(BrokerLost):
+    """The broker is there and does not let us in: asking again soon would not change its mind."""
+
+
+class TakenOver(Unwelcome):
+    """Another client uses our client id. To come back at once would throw it out in turn."""
+
+
 _UNSUPPORTED_PROTOCOL = 132  # reason codes of MQTT 5; paho maps those of 3.1.1 to them
 _KEEP_ALIVE_TIMEOUT = 141
-_REFUSALS = {
-    133: "the broker refused the client id",
+_TAKEN_OVER = 142
+_UNWELCOME = {
+    133: "the broker refused the client id, which is edged- and device.id (choose another id)",
     134: "the broker refused the user name or the password (check username and password_file)",
     135: "the broker refused the login: not authorised (check username and password_file)",
-    136: "the broker says that it is not available",
     138: "the broker has banned this client",
-    142: "another client with the same device id took the connection over",
+    140: "the broker wants another way to log in than by user name and password",
+}
+_REFUSALS = {
+    136: "the broker says that it is not available",
+    137: "the broker says that it is too busy",
+    139: "the broker is shutting down",
+    151: "the broker's quota is exceeded",
+    156: "the broker says that another server is to be used",
+    157: "the broker says that it has moved",
+    159: "the broker says that connections come too fast",
 }
 
 
@@ -42,6 +60,13 @@ def refused(reason: ReasonCode) -> BrokerLost:
     """The broker's own word, in CONNACK or DISCONNECT."""
     if reason.value == _UNSUPPORTED_PROTOCOL:
         return ProtocolRefused("the broker refused this version of MQTT")
+    if reason.value == _TAKEN_OVER:
+        return TakenOver(
+            "another client with the same device id took the connection over "
+            "(give each device a device.id of its own)"
+        )
+    if (text := _UNWELCOME.get(reason.value)) is not None:
+        return Unwelcome(text)
     return BrokerLost(_REFUSALS.get(reason.value, f"the broker ended the connection: {reason}"))
 
 
@@ -52,13 +77,59 @@ def broken(reason: ReasonCode) -> BrokerLost:
     return BrokerLost("the connection broke")
 
 
-def unreached(error: OSError | ValueError) -> BrokerLost:
+# OpenSSL's names of the alerts with which a broker ends TLS, without their versions.
+_ALERTS = {
+    "CERTIFICATE_REQUIRED": "the broker wants a client certificate (set mqtt.tls.cert_file)",
+    "HANDSHAKE_FAILURE": "the broker ended the TLS handshake (it may want a client certificate)",
+    "UNKNOWN_CA": "the broker does not know the authority that signed the client certificate",
+    "CERTIFICATE_EXPIRED": "the broker says that the client certificate has expired",
+    "CERTIFICATE_REVOKED": "the broker says that the client certificate was revoked",
+    "BAD_CERTIFICATE": "the broker does not accept the client certificate",
+    "CERTIFICATE_UNKNOWN": "the broker does not accept the client certificate",
+    "UNSUPPORTED_CERTIFICATE": "the broker does not accept the client certificate",
+}
+
+
+def tls_ended(error: ssl.SSLError) -> BrokerLost:
+    """TLS failed, or the broker ended it with an alert."""
+    _, _, alert = (error.reason or "").partition("_ALERT_")
+    if (text := _ALERTS.get(alert)) is not None:
+        return Unwelcome(text)
+    return BrokerLost(
+        f"TLS failed (does the broker speak TLS on that port?): {error.reason or error}"
+    )
+
+
+# X509_V_ERR_... of openssl/x509_vfy.h
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_OTHER_NAME = (62, 64)  # of a host, of an address
+_UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, host: str) -> str:
+    today = f"this machine's clock, which says {datetime.now(UTC):%Y-%m-%d}, is wrong"
+    match error.verify_code:
+        case code if code == _NOT_YET_VALID:
+            return f"its certificate is not valid yet, or {today} (set the clock, or wait for it)"
+        case code if code == _EXPIRED:
+            return f"its certificate has expired, or {today}"
+        case code if code in _OTHER_NAME:
+            return f"its certificate is not for {host} (use a name that the certificate has)"
+        case code if code in _UNKNOWN_AUTHORITY:
+            return (
+                f"its certificate is not trusted: {error.verify_message} "
+                "(name the file of the authority that signed it in mqtt.tls.ca_file)"
+            )
+    return f"its certificate is not trusted: {error.verify_message}"
+
+
+def unreached(error: OSError | ValueError, host: str) -> BrokerLost:
     """The broker could not be reached. ValueError: of a name that no host can have."""
     match error:
         case ssl.SSLCertVerificationError():
-            why = f"its certificate is not trusted: {error.verify_message}"
+            why = _untrusted(error, host)
         case ssl.SSLError():
-            why = f"TLS failed (does the broker speak TLS on that port?): {error.reason or error}"
+            return tls_ended(error)
         case ConnectionRefusedError():
             why = "the connection was refused (does a broker listen on that port?)"
         case ConnectionResetError():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from .. import records
-from ..errors import MessageRefused
+from ..errors import MessageExpired, MessageRefused
 from ..plain_text import plain
 from . import Context, Message, wire
 from .topics import OFFLINE, ONLINE, STATUS, Publication, publication_of, topic_for
@@ -17,6 +17,7 @@ from .topics import OFFLINE, ONLINE, STATUS, Publication, publication_of, topic_
 __all__ = ["MAX_PAYLOAD_BYTES", "OFFLINE", "ONLINE", "encode", "is_retained", "status", "topic_of"]
 
 MAX_PAYLOAD_BYTES = 16 * 1024
+_LONGEST_EXPIRY_S = 2**32 - 1  # MQTT 5 counts in 32 bits
 _BYTES = (bytes, bytearray, memoryview)
 
 
@@ -41,9 +42,12 @@ def is_retained(record: records.Record) -> bool:
 
 
 def encode(record: records.Record, context: Context) -> Message:
-    """The message of a record. Raises MessageRefused for what must not leave the device."""
+    """The message of a record. Raises MessageRefused for what must not leave the device, and
+    MessageExpired.
+    """
     entry = publication_of(record)
     topic = topic_of(record, context)
+    expiry_s = _expiry_s(record, context)
     try:
         payload = _payload(record, entry, context)
     except MessageRefused:
@@ -51,12 +55,23 @@ def encode(record: records.Record, context: Context) -> Message:
     except Exception as error:
         # A record that is not what its type says.
         raise MessageRefused(f"A message was not sent: {_shortened(error)}.") from error
-    return _message(entry, topic, payload, context)
+    return replace(_message(entry, topic, payload, context), expiry_s=expiry_s)
+
+
+def _expiry_s(record: records.Record, context: Context) -> int | None:
+    """For how many seconds from now a result is to be delivered. Raises MessageExpired."""
+    allowed_s = context.message_expiry_s
+    if allowed_s is None or not isinstance(record, records.Result):
+        return None
+    left_s = allowed_s - (context.clock.monotonic_ns() - record.captured_ns) / 1e9
+    if left_s <= 0:
+        raise MessageExpired(f"A result was older than {allowed_s:g} s and was not sent.")
+    return min(math.ceil(left_s), _LONGEST_EXPIRY_S)
 
 
 def _message(entry: Publication, topic: str, payload: bytes, context: Context) -> Message:
     qos = context.qos if entry.qos is None else entry.qos
-    return Message(topic, payload, qos, entry.retained)
+    return Message(topic, payload, qos, entry.retained, entry.content_type)
 
 
 def _payload(record: records.Record, entry: Publication, context: Context) -> bytes:

@@ -2,43 +2,32 @@
 
 paho-mqtt speaks the protocol; outside of this package nothing imports it. It runs without its own
 thread: the publisher's thread does all the work in ``step``, so no callback meets another thread.
-The session ends with the connection, and what was not acknowledged is sent again by the outbox.
+What was not acknowledged is sent again by the outbox, so of a session that the broker keeps only
+the other direction matters: the subscriptions, and what came for them meanwhile.
 """
 
 from __future__ import annotations
 
-import enum
 import select
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from . import Message, Received, losses
-from .listeners import MAX_HEARD_BYTES, Listeners
+from . import Message, Received, losses, properties
+from .listeners import Listeners
 from .losses import BrokerLost, HungUp
-from .tls import TlsFiles
+from .settings import MqttSettings, Version
+from .tls import TlsSocket
 
 CONNECT_TIMEOUT_S = 5.0
 WINDOW = 50  # messages under way at once, unless the broker wants fewer
-# What the broker may send: MQTT 5 only, but there it keeps the rest away from us.
-_MAX_PACKET_BYTES = MAX_HEARD_BYTES + 4096
-_RECEIVE_MAXIMUM = 20
 _HEARING_QOS = 1
-
-
-class Version(enum.Enum):
-    """The versions of MQTT that edged speaks."""
-
-    V5 = "5"
-    V3_1_1 = "3.1.1"
 
 
 _PROTOCOLS = {
@@ -48,34 +37,15 @@ _PROTOCOLS = {
 
 
 @dataclass(frozen=True, slots=True)
-class MqttSettings:
-    """Which broker, and as whom. ``tls`` None: no TLS.
-
-    The client id must stay the same from run to run: only so does a broker that has not noticed the
-    end of the run before publish its will before this run's `online`, and not after.
-    ``first_version`` spares the first attempt at a broker that is known to have no MQTT 5.
-    """
-
-    host: str
-    port: int
-    client_id: str
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: TlsFiles | None = None
-    keepalive_s: int = 30
-    answer_timeout_s: float = 5.0
-    first_version: Version = Version.V5
-
-    def __str__(self) -> str:
-        return f"the MQTT broker at {self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
 class Greeting:
-    """How a connection begins: what CONNECT says beside who we are."""
+    """How a connection begins: what CONNECT says beside who we are.
+
+    ``resume`` (MQTT 5): go on with the session that the broker may have kept.
+    """
 
     version: Version
     will: Message | None = None
+    resume: bool = False
 
 
 class Connection:
@@ -93,6 +63,7 @@ class Connection:
     ) -> None:
         self.established = False
         self._settings = settings
+        self._greeting = greeting
         self._version = greeting.version
         self._acknowledged = acknowledged
         self._listeners = listeners
@@ -100,6 +71,7 @@ class Connection:
         self._window = WINDOW
         self._hint = "does that port want TLS?" if tls is None else "it may want a certificate"
         self._failure: BrokerLost | None = None
+        self._socket: object = None
         client = Client(
             CallbackAPIVersion.VERSION2, settings.client_id, protocol=_PROTOCOLS[greeting.version]
         )
@@ -107,10 +79,11 @@ class Connection:
         client.max_inflight_messages = WINDOW
         client.username_pw_set(settings.username, settings.password)
         if (will := greeting.will) is not None:
-            client.will_set(will.topic, will.payload, will.qos, will.retain)
+            about = properties.of_will(will) if greeting.version is Version.V5 else None
+            client.will_set(will.topic, will.payload, will.qos, will.retain, about)
         if tls is not None:
             client.tls_set_context(tls)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = self._on_socket_open
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -124,22 +97,18 @@ class Connection:
         Blocks for at most CONNECT_TIMEOUT_S for each address of the host, and again for TLS; the
         look-up of the host's name has the system's own bounds.
         """
-        settings = self._settings
+        to = self._settings
         try:
-            self._client.connect(
-                settings.host, settings.port, settings.keepalive_s, properties=self._properties()
-            )
+            if self._version is Version.V5:
+                about = properties.of_connect(to.session_expiry_s)
+                clean = not self._greeting.resume
+                self._client.connect(
+                    to.host, to.port, to.keepalive_s, clean_start=clean, properties=about
+                )
+            else:
+                self._client.connect(to.host, to.port, to.keepalive_s)
         except (OSError, ValueError) as error:
-            raise losses.unreached(error) from error
-
-    def _properties(self) -> Properties | None:
-        """Those of CONNECT."""
-        if self._version is not Version.V5:
-            return None
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.MaximumPacketSize = _MAX_PACKET_BYTES
-        properties.ReceiveMaximum = _RECEIVE_MAXIMUM
-        return properties
+            raise losses.unreached(error, to.host) from error
 
     @property
     def has_room(self) -> bool:
@@ -156,7 +125,10 @@ class Connection:
 
         Raises BrokerLost when the connection has ended.
         """
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        about = properties.of_message(message) if self._version is Version.V5 else None
+        info = self._client.publish(
+            message.topic, message.payload, message.qos, message.retain, about
+        )
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._failure or BrokerLost("the connection broke")
         if message.qos == 0 and info.is_published():
@@ -186,8 +158,9 @@ class Connection:
             raise self._failure or BrokerLost("the connection was closed")
 
     def say_goodbye(self) -> None:
-        """Send DISCONNECT, which makes the broker forget the will."""
-        self._client.disconnect()
+        """Send DISCONNECT, which makes the broker forget the will and the session."""
+        about = properties.of_farewell() if self._version is Version.V5 else None
+        self._client.disconnect(properties=about)
 
     def close(self) -> None:
         """Let go of the socket. Without ``say_goodbye`` the broker publishes the will."""
@@ -195,17 +168,23 @@ class Connection:
         if sock is not None:
             sock.close()
 
+    def _on_socket_open(self, _: Client, __: object, sock: object) -> None:
+        self._socket = sock
+        if isinstance(sock, socket.socket):
+            # Nagle's algorithm would hold a small message back until the one before is acknowledged
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def _on_connect(
         self,
         _: Client,
         __: object,
         ___: ConnectFlags,
         reason: ReasonCode,
-        properties: Properties | None,
+        about: Properties | None,
     ) -> None:
         if not reason.is_failure:
             self.established = True
-            self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+            self._window = min(WINDOW, getattr(about, "ReceiveMaximum", WINDOW))
             self._subscribe()
         else:
             self._failure = losses.refused(reason)
@@ -220,8 +199,11 @@ class Connection:
     ) -> None:
         if self._failure is not None:
             return
+        alert = self._socket.failure if isinstance(self._socket, TlsSocket) else None
         if flags.is_disconnect_packet_from_server:
             self._failure = losses.refused(reason)
+        elif alert is not None:
+            self._failure = losses.tls_ended(alert)
         elif self.established:
             self._failure = losses.broken(reason)
         else:
@@ -240,7 +222,7 @@ class Connection:
         if not filters:
             return
         if self._version is Version.V5:
-            options = SubscribeOptions(_HEARING_QOS, noLocal=True, retainAsPublished=True)
+            options = properties.of_subscription(_HEARING_QOS)
             self._client.subscribe([(each, options) for each in filters])
         else:
             self._client.subscribe([(each, _HEARING_QOS) for each in filters])
@@ -257,19 +239,13 @@ class Connection:
             topic = message.topic
         except UnicodeDecodeError:  # no topic of MQTT
             return
-        properties = message.properties
+        about = message.properties
         self._listeners.hear(
             Received(
                 topic,
                 bytes(message.payload),
                 message.retain,
-                getattr(properties, "ResponseTopic", None),
-                getattr(properties, "CorrelationData", None),
+                getattr(about, "ResponseTopic", None),
+                getattr(about, "CorrelationData", None),
             )
         )
-
-
-def _send_at_once(_: Client, __: object, sock: object) -> None:
-    """Nagle's algorithm would hold a small message back until the one before is acknowledged."""
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,10 +13,11 @@ from ..records import Record, Result, SpoolMetrics
 from . import Context
 from .attempts import Attempts
 from .listeners import Heard, Listeners
-from .losses import BrokerLost, NoAnswer
+from .losses import BrokerLost, NoAnswer, TakenOver
 from .messages import OFFLINE, ONLINE, encode, status, topic_of
-from .mqtt import Connection, Greeting, MqttSettings, Version
+from .mqtt import Connection, Greeting
 from .outbox import Outbox, Parcel
+from .settings import MqttSettings, Version
 from .steady import Steady
 from .tls import tls_context
 from .wake import Wake
@@ -38,6 +39,8 @@ class Publisher:
 
     def __init__(self, settings: MqttSettings, context: Context, capacity: int = CAPACITY) -> None:
         self._settings = settings
+        self._brokers = settings.each()
+        self._resume = False
         self._context = context
         self._outbox = Outbox(capacity)
         self._steady = Steady(self._outbox.put)
@@ -48,7 +51,7 @@ class Publisher:
         self._wake = Wake()
         self._closing = threading.Event()
         self._farewell_at_s = self._deadline_s = math.inf
-        self._told: str | None = None
+        self._told: dict[str, str] = {}  # by broker: why there is no connection
         self._told_topics: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="edged-publish", daemon=True)
 
@@ -111,49 +114,54 @@ class Publisher:
             self._thread.join(timeout_s)
         left = self._outbox.metrics().depth
         if left:
-            log.warning("%d results were not delivered: %s", left, self._told or "no time was left")
+            why = "; ".join(self._told.values()) or "no time was left"
+            log.warning("%d results were not delivered: %s", left, why)
         return left
 
     # ---- the publisher's own thread from here on ------------------------------------------------
 
     def _run(self) -> None:
-        attempts = Attempts(self._settings.first_version)
+        attempts = Attempts(self._settings.first_version, len(self._brokers))
         while not self._closing.is_set():
-            connected_s, error = self._attempt(attempts.version)
+            broker = self._brokers[attempts.broker]
+            connected_s, error = self._attempt(broker, attempts.version)
             self._outbox.rewind()
             if error is None:
                 break
-            pause_s = attempts.pause_after_s(error, connected_s)
-            if pause_s:
-                self._tell(str(error))
-            self._closing.wait(pause_s)
+            if not attempts.in_other_words(error):
+                self._tell(broker, str(error))
+                self._closing.wait(attempts.pause_s(error, connected_s))
         self._wake.close()
 
-    def _attempt(self, version: Version) -> tuple[float, BrokerLost | None]:
+    def _attempt(self, broker: MqttSettings, version: Version) -> tuple[float, BrokerLost | None]:
         """One connection from beginning to end.
 
         Gives how many seconds it held, and what ended it: None when all is done.
         """
-        greeting = Greeting(version, status(self._context, OFFLINE))
-        connection = Connection(
-            self._settings, self._tls, greeting, self._acknowledged, self._listeners
-        )
+        greeting = Greeting(version, status(self._context, OFFLINE), self._resume)
+        connection = Connection(broker, self._tls, greeting, self._acknowledged, self._listeners)
         since_s: float | None = None
         error: BrokerLost | None = None
         try:
             connection.open()
             self._await_answer(connection)
             since_s = time.monotonic()
-            self._told = None
+            self._told.clear()
             self.connected = True
-            log.info("Connected to %s with MQTT %s", self._settings, version.value)
+            log.info("Connected to %s with MQTT %s", broker, version.value)
+            # What came for a process before this one is not for this one. Nor is what came while
+            # MQTT 3.1.1 was spoken, where a session does not end by itself.
+            self._resume = version is Version.V5 and self._settings.session_expiry_s > 0
             self._serve(connection)
             self._say_farewell(connection)
         except BrokerLost as lost:
             error = lost
+            self._resume = self._resume and not isinstance(lost, TakenOver)
         except Exception as broken:
-            # Whatever a strange broker makes paho raise, the only way out must not die of it.
+            # Whatever a strange broker makes paho raise, the only way out must not die of it; nor
+            # must what made it raise be sent again, so the session is not resumed.
             log.debug("The MQTT client failed", exc_info=True)
+            self._resume = False
             error = BrokerLost(f"the MQTT client failed: {broken!r}")
         finally:
             self.connected = False
@@ -209,11 +217,11 @@ class Publisher:
         if parcel is not None and refusal is not None:
             self._tell_refused(parcel.topic, f"The broker refuses messages: {refusal}.")
 
-    def _tell(self, reason: str) -> None:
+    def _tell(self, broker: MqttSettings, reason: str) -> None:
         """Log why there is no connection, when the reason is another than before."""
-        if reason != self._told:
-            log.warning("No connection to %s: %s", self._settings, reason)
-            self._told = reason
+        if reason != self._told.get(str(broker)):
+            log.warning("No connection to %s: %s", broker, reason)
+            self._told[str(broker)] = reason
 
     def _tell_refused(self, topic: str, reason: str) -> None:
         if topic not in self._told_topics:

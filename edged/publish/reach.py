@@ -8,7 +8,8 @@ from dataclasses import replace
 from .attempts import Attempts
 from .listeners import Listeners
 from .losses import BrokerLost, NoAnswer
-from .mqtt import Connection, Greeting, MqttSettings, Version
+from .mqtt import Connection, Greeting
+from .settings import MqttSettings, Version
 from .tls import tls_context
 from .wake import Wake
 
@@ -17,12 +18,12 @@ _TRIES = 3
 
 
 def reach(settings: MqttSettings) -> Version:
-    """Log in and leave again; the version of MQTT that the broker speaks.
+    """Log in at one address and leave again; the version of MQTT that the broker speaks.
 
     Under a client identifier of its own and without a will, so that a daemon that runs meanwhile
     is not disturbed. Raises BrokerLost with the reason, ConfigError for TLS files that are no use.
     """
-    settings = replace(settings, client_id=f"{settings.client_id}-check")
+    settings = replace(settings, client_id=f"{settings.client_id}-check", session_expiry_s=0)
     tls = tls_context(settings.tls) if settings.tls is not None else None
     attempts = Attempts(settings.first_version)
     for left in reversed(range(_TRIES)):
@@ -34,7 +35,7 @@ def reach(settings: MqttSettings) -> Version:
             connection.say_goodbye()
             return attempts.version
         except BrokerLost as error:
-            if not left or attempts.pause_after_s(error, 0.0):
+            if not left or not attempts.in_other_words(error):
                 raise
         finally:
             connection.close()

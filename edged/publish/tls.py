@@ -18,8 +18,21 @@ class TlsFiles:
     key_file: Path | None
 
 
-class _Socket(ssl.SSLSocket):
-    """paho-mqtt forgets to close a socket whose handshake failed."""
+class TlsSocket(ssl.SSLSocket):
+    """Mends two things for paho-mqtt: it forgets to close a socket whose handshake failed, and it
+    does not hand on why one fails. With TLS 1.3 a broker looks at our certificate only after it.
+    """
+
+    failure: ssl.SSLError | None = None
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self.failure = error
+            raise
 
     def do_handshake(self, block: bool = False) -> None:
         try:
@@ -35,7 +48,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=files.ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise _unusable("ca_file", files.ca_file, error) from error
-    context.sslsocket_class = _Socket
+    context.sslsocket_class = TlsSocket
     # Python 3.13 turned this on; it refuses the certificates that most home-made CAs give.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if files.cert_file is not None:

@@ -51,6 +51,7 @@ class Publication:
     converts: tuple[Callable[[Any, Context], wire.Closed], ...] = ()
     words: tuple[bytes, ...] = ()
     qos: int | None = None
+    content_type: str = "application/json"
     needs: str | None = None
 
 
@@ -71,6 +72,7 @@ STATUS = Publication(
     pace=Pace.CONNECTION,
     words=(ONLINE, OFFLINE),
     qos=1,
+    content_type="text/plain",
 )
 
 PUBLISHED: tuple[Publication, ...] = (

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from edged.publish import Context
-from edged.publish.mqtt import MqttSettings
 from edged.publish.publisher import Publisher
+from edged.publish.settings import MqttSettings
 from edged.records import Detection, Latency, ModelRef, Result
 
 PATIENCE_S = 20.0

@@ -18,9 +18,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from ports import free_port
 
-from edged.errors import ConfigError
-from edged.publish.mqtt import MqttSettings, Version
-from edged.publish.tls import TlsFiles
+from edged.publish.settings import MqttSettings, Version
 
 Make = Callable[..., Any]
 PATIENCE_S = 20.0
@@ -144,7 +142,7 @@ def test_each_new_reason_is_told_once(
 
     told.wait_for("banned")
     assert [re.sub(".*: ", "", line) for line in told.lines] == [
-        "Server busy",
+        "the broker says that it is too busy",
         "the broker has banned this client",
     ]
 
@@ -319,165 +317,7 @@ def test_results_reach_a_broker_of_mqtt_3_1_1(
     assert told.lines == [f"Connected to the MQTT broker at 127.0.0.1:{amqtt_port} with MQTT 3.1.1"]
 
 
-# ---- TLS ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with two CAs, `ours` and `other`, and certificates of `ours`."""
-    directory = tmp_path_factory.mktemp("pki")
-
-    def openssl(name: str, *arguments: str) -> None:
-        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-        files = ("-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}")
-        subprocess.run(
-            ["openssl", "req", "-x509", *key, *files, "-days", "2", *arguments],
-            check=True,
-            capture_output=True,
-            cwd=directory,
-        )
-
-    ours = ("-CA", "ours.crt", "-CAkey", "ours.key")
-    openssl("ours")
-    openssl("other")
-    openssl("broker", *ours, "-addext", "subjectAltName=IP:127.0.0.1")
-    openssl("elsewhere", *ours, "-addext", "subjectAltName=DNS:elsewhere.example")
-    openssl("client", *ours)
-    return directory
-
-
-def tls_lines(pki: Path, certificate: str = "broker") -> tuple[str, ...]:
-    return (
-        "allow_anonymous true",
-        f"cafile {pki}/ours.crt",
-        f"certfile {pki}/{certificate}.crt",
-        f"keyfile {pki}/{certificate}.key",
-    )
-
-
-def test_results_go_over_tls_to_a_broker_whose_ca_is_trusted(
-    mosquitto: Make, publisher: Make, told: Any, a_result: Make, pki: Path
-) -> None:
-    broker = mosquitto(*tls_lines(pki))
-    sender = publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
-
-    for number in range(200):
-        sender.publish(a_result(number))
-
-    assert sender.wait_delivered(PATIENCE_S)
-    assert len(broker.topics()) == 201
-
-
-def test_a_client_certificate_is_shown_to_a_broker_that_wants_one(
-    mosquitto: Make, publisher: Make, told: Any, pki: Path
-) -> None:
-    broker = mosquitto(*tls_lines(pki), "require_certificate true")
-    files = TlsFiles(pki / "ours.crt", pki / "client.crt", pki / "client.key")
-
-    publisher(broker.port, tls=files)
-
-    told.wait_for("Connected")
-
-
-def test_without_the_client_certificate_that_the_broker_wants_it_says_so(
-    mosquitto: Make, publisher: Make, told: Any, pki: Path
-) -> None:
-    broker = mosquitto(*tls_lines(pki), "require_certificate true")
-
-    publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
-
-    assert "may want a certificate" in told.wait_for("No connection")
-
-
-@pytest.mark.parametrize(
-    ("ca", "certificate", "reason"),
-    [
-        ("other", "broker", "its certificate is not trusted: self-signed certificate"),
-        (None, "broker", "its certificate is not trusted: self-signed certificate"),
-        ("ours", "elsewhere", "its certificate is not trusted: IP address mismatch"),
-    ],
-)
-def test_a_broker_that_cannot_be_trusted_is_told_and_gets_nothing(
-    ca: str | None,
-    certificate: str,
-    reason: str,
-    mosquitto: Make,
-    publisher: Make,
-    told: Any,
-    pki: Path,
-) -> None:
-    broker = mosquitto(*tls_lines(pki, certificate))
-
-    publisher(broker.port, tls=TlsFiles(ca and pki / f"{ca}.crt", None, None))
-
-    assert reason in told.wait_for("No connection")
-    assert broker.topics() == []
-
-
-def test_a_broker_without_tls_is_told(
-    mosquitto: Make, publisher: Make, told: Any, pki: Path
-) -> None:
-    broker = mosquitto()
-
-    publisher(broker.port, tls=TlsFiles(pki / "ours.crt", None, None))
-
-    assert "speak TLS on that port?" in told.wait_for("No connection")
-
-
-def test_a_broker_with_tls_hangs_up_at_a_client_without(
-    mosquitto: Make, publisher: Make, told: Any, pki: Path
-) -> None:
-    broker = mosquitto(*tls_lines(pki))
-
-    publisher(broker.port)
-
-    assert "want TLS?" in told.wait_for("No connection")
-
-
 def test_a_name_that_no_host_has_is_told(publisher: Make, told: Any) -> None:
     publisher(1883, host="no such host")
 
     told.wait_for("the host's name cannot be resolved")
-
-
-@pytest.mark.parametrize(
-    ("ca", "cert", "key", "problem"),
-    [
-        ("absent.crt", None, None, "mqtt.tls.ca_file: .*absent.crt cannot be used: No such file"),
-        ("ours.key", None, None, "mqtt.tls.ca_file: .*ours.key cannot be used"),
-        ("ours.crt", "absent.crt", None, "mqtt.tls.cert_file: .*absent.crt cannot be used"),
-        ("ours.crt", "client.crt", "broker.key", "mqtt.tls.cert_file: .*client.crt cannot be used"),
-    ],
-)
-def test_tls_files_that_are_no_use_are_a_fault_of_the_config(
-    ca: str, cert: str | None, key: str | None, problem: str, publisher: Make, pki: Path
-) -> None:
-    files = TlsFiles(pki / ca, cert and pki / cert, key and pki / key)
-
-    with pytest.raises(ConfigError, match=problem):
-        publisher(1883, tls=files)
-
-
-def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(
-    publisher: Make, pki: Path
-) -> None:
-    subprocess.run(
-        [
-            "openssl",
-            "ec",
-            "-in",
-            "client.key",
-            "-aes128",
-            "-passout",
-            "pass:x",
-            "-out",
-            "locked.key",
-        ],
-        check=True,
-        capture_output=True,
-        cwd=pki,
-    )
-    files = TlsFiles(pki / "ours.crt", pki / "client.crt", pki / "locked.key")
-
-    with pytest.raises(ConfigError, match="cert_file"):
-        publisher(1883, tls=files)

@@ -16,8 +16,8 @@ from paho.mqtt.properties import Properties
 
 from edged.publish import Context, Received
 from edged.publish.listeners import MAX_HEARD_BYTES, Listeners
-from edged.publish.mqtt import MqttSettings, Version
 from edged.publish.publisher import Publisher
+from edged.publish.settings import MqttSettings, Version
 
 Make = Callable[..., Any]
 PATIENCE_S = 20.0

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 
 from edged.handoff import Closed
 from edged.publish import Context
-from edged.publish.mqtt import MqttSettings
 from edged.publish.publisher import Publisher
+from edged.publish.settings import MqttSettings
 from edged.publish.wire import schema
 from edged.records import (
     Detection,
@@ -194,7 +194,7 @@ def test_a_process_that_is_killed_is_offline_by_its_will(mosquitto: Make, subscr
     script = f"""
 from edged.clock import SystemClock
 from edged.publish import Context
-from edged.publish.mqtt import MqttSettings
+from edged.publish.settings import MqttSettings
 from edged.publish.publisher import Publisher
 settings = MqttSettings("127.0.0.1", {broker.port}, "edged-pi")
 Publisher(settings, Context("edged", "pi", "run", 1, SystemClock(), "0")).start()

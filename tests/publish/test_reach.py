@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from edged.publish.losses import BrokerLost
-from edged.publish.mqtt import MqttSettings, Version
 from edged.publish.reach import reach
+from edged.publish.settings import MqttSettings, Version
 
 Make = Callable[..., Any]
 REFUSED_VERSION, ACCEPTED = b"\x20\x02\x00\x01", b"\x20\x02\x00\x00"
