@@ -80,7 +80,11 @@ def mqtt_settings(
 ) -> MqttSettings:
     """Raises ConfigError where a password should be read and can't."""
     tls = mqtt.tls
-    first, *others = (Address.parse(at, mqtt.port) for at in mqtt.hosts or (mqtt.host,))
+    first, *others = (
+        [Address.parse(at, mqtt.port) for at in mqtt.hosts]
+        if mqtt.hosts
+        else [Address(mqtt.host, mqtt.port)]
+    )
     return MqttSettings(
         host=first.host,
         port=first.port,

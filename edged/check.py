@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +19,7 @@ from .errors import EXIT_FAILED, ConfigError, EdgedError
 from .golden import read_golden
 from .loading import examine, unknown_labels
 from .publish.reach import reach
+from .publish.settings import Address
 from .records import Frame
 from .sources import Source, Unreadable
 from .store.minisign import PublicKey
@@ -184,14 +187,34 @@ def _first_frame(source: Source) -> Frame | None:
 
 
 def _check_broker(report: Report, config: configuration.Config, environ: Mapping[str, str]) -> None:
+    """One of several addresses is enough for the daemon."""
+    _check_secrets(report, config.mqtt)
     settings = mqtt_settings(config.mqtt, config.device.id, environ)
-    where = f"{settings.host}:{settings.port}"
-    try:
-        version = reach(settings)
-    except EdgedError as error:
-        report.wrong("broker", f"{where}: {error}")
-    else:
-        report.ok("broker", f"{where} accepts edged, MQTT {version.value}")
+    accepted, failed = [], []
+    for broker in settings.each():
+        where = str(Address(broker.host, broker.port))
+        try:
+            accepted.append(f"{where} accepts edged, MQTT {reach(broker).value}")
+        except EdgedError as error:
+            failed.append(f"{where}: {error}")
+    for text in accepted:
+        report.ok("broker", text)
+    for text in failed:
+        (report.note if accepted else report.wrong)("broker", text)
+
+
+def _check_secrets(report: Report, mqtt: configuration.Mqtt) -> None:
+    """Whether all users of the machine may read what is for edged alone."""
+    for key, path in (
+        ("mqtt.password_file", mqtt.password_file),
+        ("mqtt.tls.key_file", mqtt.tls.key_file if mqtt.tls else None),
+    ):
+        if path is None:
+            continue
+        with contextlib.suppress(OSError):  # what uses it tells
+            if path.stat().st_mode & stat.S_IROTH:
+                advice = f"chmod o= {path}, and let it belong to the user that runs edged"
+                report.note("secret", f"{key}: every user can read {path}: {advice}")
 
 
 def _check_clock(report: Report) -> None:

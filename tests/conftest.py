@@ -72,10 +72,14 @@ class Mosquitto:
         self.wait_for_log("running")
         return self
 
-    def wait_for_log(self, text: str, timeout_s: float = PATIENCE_S) -> None:
-        """Wait until it has logged a line with ``text``."""
+    def wait_for_log(self, text: str, timeout_s: float = PATIENCE_S, times: int = 1) -> None:
+        """Wait until it has logged a line with ``text``, or so many."""
+
+        def said() -> bool:
+            return sum(text in line for line in self.log) >= times
+
         with self._said:
-            if not self._said.wait_for(lambda: any(text in line for line in self.log), timeout_s):
+            if not self._said.wait_for(said, timeout_s):
                 pytest.fail(f"mosquitto did not say {text!r} but:\n" + "\n".join(self.log[-20:]))
 
     def topics(self) -> list[str]:

@@ -37,11 +37,11 @@ class Message(Protocol):
 class Daemon:
     """``edged run`` in a process of its own. ``lines`` is what it has logged so far."""
 
-    def __init__(self, config: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, config: Path, environ: Mapping[str, str], *arguments: str) -> None:
         self.config = config
         own = {key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edged", "run", "-c", str(config)],
+            [sys.executable, "-m", "edged", "run", "-c", str(config), *arguments],
             stderr=subprocess.PIPE,
             text=True,
             env={**own, **environ},
@@ -117,20 +117,29 @@ class House:
             assert cv2.imwrite(str(path / f"{number:03}.png"), picture)
         return path
 
-    def configure(self, port: int, *pipelines: str, device: str = "pi", models: str = "") -> Path:
-        """Write the config; each pipeline is TOML below its own ``[[pipelines]]``, and ``models``
-        below ``[models]``.
+    def configure(
+        self, port: int, *pipelines: str, device: str = "pi", models: str = "", mqtt: str = ""
+    ) -> Path:
+        """Write the config; each pipeline is TOML below its own ``[[pipelines]]``, ``models`` and
+        ``mqtt`` are lines below ``[models]`` and ``[mqtt]``.
         """
         text = f'[device]\nid = "{device}"\nstate_dir = "state"\n'
-        text += f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n[models]\ndir = "models"\n{models}\n'
+        text += f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n{mqtt}\n'
+        text += f'[models]\ndir = "models"\n{models}\n'
         text += "".join(f"[[pipelines]]\n{pipeline}\n" for pipeline in pipelines)
         path = self.directory / "edged.toml"
         path.write_text(text)
         return path
 
-    def run(self, config: Path | None = None, environ: Mapping[str, str] | None = None) -> Daemon:
-        """Start the daemon, with these variables beside our own."""
-        self._daemons.append(Daemon(config or self.directory / "edged.toml", environ or {}))
+    def run(
+        self,
+        config: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        *arguments: str,
+    ) -> Daemon:
+        """Start the daemon, with these variables beside our own, and these arguments."""
+        path = config or self.directory / "edged.toml"
+        self._daemons.append(Daemon(path, environ or {}, *arguments))
         return self._daemons[-1]
 
     def end(self) -> None:

@@ -347,6 +347,45 @@ def test_a_check_tells_everything_that_is_wrong(edged: Run, house: House) -> Non
     assert len(found["wrong broker"]) == 1
 
 
+def test_a_check_tries_each_of_several_brokers_and_one_is_enough(
+    edged: Run, house: House, mosquitto: Callable[[], Any]
+) -> None:
+    port = mosquitto().port
+    house.model("classifier_uint8")
+    config = house.configure(1, 'model = "classifier_uint8"\n' + images(house.pictures(RED)))
+    hosts = f'hosts = ["127.0.0.1:1", "127.0.0.1:{port}"]'
+    config.write_text(config.read_text().replace('host = "127.0.0.1"', hosts))
+
+    status, out, error = edged("check", "-c", config)
+
+    assert (status, error) == (0, "")
+    found = findings(out)
+    assert found["ok broker"] == [f"127.0.0.1:{port} accepts edged, MQTT 5"]
+    assert found["note broker"][0].startswith("127.0.0.1:1: the connection was refused")
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_a_check_tells_of_a_password_that_every_user_can_read(
+    mode: int, told: bool, edged: Run, house: House
+) -> None:
+    password = house.directory / "password"
+    password.write_text("secret-enough")
+    password.chmod(mode)
+    config = house.configure(
+        1,
+        'model = "absent"\n' + images(house.directory),
+        mqtt='username = "edged"\npassword_file = "password"',
+    )
+
+    _, out, error = edged("check", "-c", config)
+
+    notes = findings(out).get("note secret", [])
+    assert [f"mqtt.password_file: every user can read {password}" in note for note in notes] == (
+        [True] if told else []
+    )
+    assert "secret-enough" not in out + error
+
+
 # ---- run -----------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .losses import BrokerLost, HungUp, NoAnswer, ProtocolRefused, TakenOver, Unwelcome
+from . import losses
+from .losses import Broken, BrokerLost, HungUp, NoAnswer, ProtocolRefused, TakenOver, Unwelcome
 from .settings import Version
 
 FIRST_PAUSE_S = 1.0
@@ -12,6 +13,7 @@ SHORTEST_PAUSE_S = FIRST_PAUSE_S / 2
 LONGEST_PAUSE_S = 60.0
 FIRST_SLOW_PAUSE_S = 60.0
 LONGEST_SLOW_PAUSE_S = 300.0
+_SOON_S = 2 * LONGEST_PAUSE_S
 
 
 class Attempts:
@@ -28,6 +30,7 @@ class Attempts:
         """Which of the brokers is to be tried."""
         self._versions = [first_version] * brokers
         self._hung_up = [0] * brokers
+        self._broken = 0  # in a row, each soon after it was made
         self._failed = 0  # in this round
         self._unwelcome = False  # in this round
         self._pause_s = FIRST_PAUSE_S
@@ -56,6 +59,13 @@ class Attempts:
         if self._hung_up[at] >= 2:
             self._versions[at], self._hung_up[at] = Version.V3_1_1, 0
         return True
+
+    def understood(self, error: BrokerLost, connected_s: float) -> BrokerLost:
+        """The error, or what it means after those before it. Call it for each in turn."""
+        self._broken = self._broken + 1 if isinstance(error, Broken) else 0
+        if connected_s > _SOON_S:
+            self._broken = 0
+        return error if self._broken < 2 else losses.broken_again()
 
     def pause_s(self, error: BrokerLost, connected_s: float) -> float:
         """Go on to the next broker: seconds to wait before that. ``connected_s``: how long this

@@ -27,6 +27,10 @@ class NoAnswer(BrokerLost):
     """The broker does not answer to CONNECT: some take that of MQTT 5 for an unfinished 3.1.1."""
 
 
+class Broken(BrokerLost):
+    """An accepted connection ended without a word."""
+
+
 class Unwelcome(BrokerLost):
     """The broker is there and does not let us in: asking again soon would not change its mind."""
 
@@ -74,7 +78,17 @@ def broken(reason: ReasonCode) -> BrokerLost:
     """An accepted connection that ended without a word."""
     if reason.value == _KEEP_ALIVE_TIMEOUT:
         return BrokerLost("the broker stopped answering")
-    return BrokerLost("the connection broke")
+    return Broken("the connection broke")
+
+
+def broken_again() -> BrokerLost:
+    """As before, soon after the one before. MQTT 3.1.1 has no word for why, and mosquitto 2.0 does
+    not say it in MQTT 5 either.
+    """
+    return Broken(
+        "the connection broke again soon after it was made (does another client have the same "
+        "device id? give each device a device.id of its own)"
+    )
 
 
 # OpenSSL's names of the alerts with which a broker ends TLS, without their versions.

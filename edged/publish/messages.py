@@ -6,6 +6,9 @@ forbids can leave the device.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import msgspec
 
 from .. import records

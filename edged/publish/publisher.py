@@ -129,7 +129,7 @@ class Publisher:
             if error is None:
                 break
             if not attempts.in_other_words(error):
-                self._tell(broker, str(error))
+                self._tell(broker, str(attempts.understood(error, connected_s)))
                 self._closing.wait(attempts.pause_s(error, connected_s))
         self._wake.close()
 

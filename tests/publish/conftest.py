@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -111,3 +112,61 @@ def told() -> Iterator[Told]:
     yield handler
     log.removeHandler(handler)
     log.setLevel(level)
+
+
+class ScriptedBroker:
+    """Answers each connection's CONNECT with the next of ``answers``: bytes, None for silence.
+
+    An answer is followed by the end of the connection; ``levels`` holds the MQTT asked for.
+    """
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self.levels: list[int] = []
+        self._answers = answers
+        self._changed = threading.Condition()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        silent = []
+        try:
+            for answer in self._answers:
+                connection, _ = self._listener.accept()
+                connection.settimeout(PATIENCE_S)
+                connect = connection.recv(4096)
+                with self._changed:
+                    self.levels.append(connect[8])
+                    self._changed.notify_all()
+                if answer is None:
+                    silent.append(connection)
+                else:
+                    connection.sendall(answer)
+                    connection.close()
+        except OSError:
+            pass  # the test is over
+        for connection in silent:
+            connection.close()
+
+    def wait_for_connections(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.levels) >= count, PATIENCE_S)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(PATIENCE_S)
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., ScriptedBroker]]:
+    brokers: list[ScriptedBroker] = []
+
+    def started(*answers: bytes | None) -> ScriptedBroker:
+        brokers.append(ScriptedBroker(*answers))
+        return brokers[-1]
+
+    yield started
+    for broker in brokers:
+        broker.close()

@@ -10,6 +10,7 @@ from edged.publish.attempts import (
     Attempts,
 )
 from edged.publish.losses import (
+    Broken,
     BrokerLost,
     HungUp,
     NoAnswer,
@@ -74,6 +75,17 @@ def test_two_that_take_the_connection_from_each_other_do_so_ever_more_slowly() -
         held_s = attempts.pause_s(TakenOver(), connected_s=held_s)
 
     assert held_s >= LONGEST_SLOW_PAUSE_S
+
+
+def test_connections_that_break_soon_one_after_the_other_are_explained() -> None:
+    attempts = Attempts(Version.V5)
+    broken = Broken("the connection broke")
+
+    assert attempts.understood(broken, connected_s=FOR_LONG_S) is broken
+    assert attempts.understood(broken, connected_s=1) is broken
+    assert "same device id" in str(attempts.understood(broken, connected_s=1))
+    assert attempts.understood(REFUSED, connected_s=0) is REFUSED
+    assert attempts.understood(broken, connected_s=1) is broken
 
 
 # ---- several brokers ----------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,71 +15,16 @@ from typing import Any
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 from ports import free_port
 
+from edged.publish import losses
 from edged.publish.settings import MqttSettings, Version
 
 Make = Callable[..., Any]
 PATIENCE_S = 20.0
 MQTT_5, MQTT_3_1_1 = 5, 4  # the protocol level in CONNECT
-
-
-class ScriptedBroker:
-    """Answers each connection's CONNECT with the next of ``answers``: bytes, None for silence.
-
-    An answer is followed by the end of the connection; ``levels`` holds the MQTT asked for.
-    """
-
-    def __init__(self, *answers: bytes | None) -> None:
-        self.levels: list[int] = []
-        self._answers = answers
-        self._changed = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        silent = []
-        try:
-            for answer in self._answers:
-                connection, _ = self._listener.accept()
-                connection.settimeout(PATIENCE_S)
-                connect = connection.recv(4096)
-                with self._changed:
-                    self.levels.append(connect[8])
-                    self._changed.notify_all()
-                if answer is None:
-                    silent.append(connection)
-                else:
-                    connection.sendall(answer)
-                    connection.close()
-        except OSError:
-            pass  # the test is over
-        for connection in silent:
-            connection.close()
-
-    def wait_for_connections(self, count: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.levels) >= count, PATIENCE_S)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(PATIENCE_S)
-
-
-@pytest.fixture
-def scripted() -> Iterator[Callable[..., ScriptedBroker]]:
-    brokers: list[ScriptedBroker] = []
-
-    def started(*answers: bytes | None) -> ScriptedBroker:
-        brokers.append(ScriptedBroker(*answers))
-        return brokers[-1]
-
-    yield started
-    for broker in brokers:
-        broker.close()
 
 
 # ---- logging in ---------------------------------------------------------------------------------
@@ -123,6 +67,37 @@ def test_a_refused_login_is_told_once_and_without_the_password(
     assert not sender.connected
     sender.close(timeout_s=1)
     assert len(told.lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "answer", "words"),
+    [
+        (Version.V5, b"\x20\x03\x00\x85\x00", "refused the client id"),
+        (Version.V5, b"\x20\x03\x00\x86\x00", "refused the user name or the password"),
+        (Version.V5, b"\x20\x03\x00\x87\x00", "refused the login: not authorised"),
+        (Version.V5, b"\x20\x03\x00\x8a\x00", "has banned this client"),
+        (Version.V3_1_1, b"\x20\x02\x00\x02", "refused the client id"),
+        (Version.V3_1_1, b"\x20\x02\x00\x04", "refused the user name or the password"),
+        (Version.V3_1_1, b"\x20\x02\x00\x05", "refused the login: not authorised"),
+    ],
+)
+def test_one_who_is_not_let_in_says_why_and_does_not_ask_again_soon(
+    version: Version, answer: bytes, words: str, scripted: Make, publisher: Make, told: Any
+) -> None:
+    broker = scripted(answer, answer)
+
+    sender = publisher(broker.port, first_version=version)
+
+    told.wait_for(words)
+    sender.close(timeout_s=1)
+    assert len(broker.levels) == 1
+    assert isinstance(losses.refused(reason_of(answer)), losses.Unwelcome)
+
+
+def reason_of(connack: bytes) -> ReasonCode:
+    """As paho gives it: a code of MQTT 5."""
+    of_3_1_1 = {2: 133, 4: 134, 5: 135}
+    return ReasonCode(PacketTypes.CONNACK, identifier=of_3_1_1.get(connack[3], connack[3]))
 
 
 def test_a_password_is_not_in_the_settings_text() -> None:

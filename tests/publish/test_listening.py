@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from listening import Ear, say
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -22,24 +21,6 @@ from edged.publish.settings import MqttSettings, Version
 Make = Callable[..., Any]
 PATIENCE_S = 20.0
 COMMAND, SUBSCRIBED = "edged/pi/set", "Sending SUBACK to edged-pi"
-
-
-class Ear:
-    """What a listener has heard."""
-
-    def __init__(self) -> None:
-        self.heard: list[Received] = []
-        self._changed = threading.Condition()
-
-    def __call__(self, message: Received) -> None:
-        with self._changed:
-            self.heard.append(message)
-            self._changed.notify_all()
-
-    def wait_for(self, count: int) -> list[Received]:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.heard) >= count, PATIENCE_S)
-            return list(self.heard)
 
 
 @pytest.fixture
@@ -58,21 +39,6 @@ def listening(context: Context) -> Iterator[Make]:
     yield started
     for each in publishers:
         each.close(timeout_s=2)
-
-
-def say(
-    port: int, *said: tuple[str, bytes], retain: bool = False, properties: Properties | None = None
-) -> None:
-    """Publish as somebody else, acknowledged by the broker."""
-    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    for topic, payload in said:
-        info = client.publish(topic, payload, 1, retain, properties)
-        info.wait_for_publish(PATIENCE_S)
-        assert info.is_published()
-    client.disconnect()
-    client.loop_stop()
 
 
 @pytest.mark.parametrize("version", Version)
