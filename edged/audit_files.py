@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import config as configuration
+from .publish.settings import addresses
 from .store.models import BESIDE, SUFFIX
 
 
@@ -26,7 +27,8 @@ def connects(config: configuration.Config) -> Iterator[Place]:
     """Whom it reaches over a network, to say something or to look."""
     mqtt = config.mqtt
     tls = " over TLS" if mqtt.tls is not None else ""
-    yield Place(f"{mqtt.host}:{mqtt.port}", f"the MQTT broker{tls}; a name is looked up first")
+    for broker in addresses(mqtt.host, mqtt.port, mqtt.hosts):
+        yield Place(str(broker), f"the MQTT broker{tls}; a name is looked up first")
     for pipeline in config.pipelines:
         source = pipeline.source
         if isinstance(source, configuration.Video) and "://" in source.path:

@@ -12,7 +12,7 @@ from . import config as configuration
 from .engine.geometry import Fit
 from .engine.runtime import Delegate
 from .loading import LoadOptions
-from .publish.settings import Address, MqttSettings
+from .publish.settings import MqttSettings, addresses
 from .publish.tls import TlsFiles
 from .records import Size
 from .runner import Plan
@@ -80,11 +80,7 @@ def mqtt_settings(
 ) -> MqttSettings:
     """Raises ConfigError where a password should be read and can't."""
     tls = mqtt.tls
-    first, *others = (
-        [Address.parse(at, mqtt.port) for at in mqtt.hosts]
-        if mqtt.hosts
-        else [Address(mqtt.host, mqtt.port)]
-    )
+    first, *others = addresses(mqtt.host, mqtt.port, mqtt.hosts)
     return MqttSettings(
         host=first.host,
         port=first.port,

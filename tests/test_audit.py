@@ -238,3 +238,12 @@ def unbounded(kind: Any) -> type[msgspec.Struct]:
 def test_a_type_without_bounds_cannot_be_told(kind: Any) -> None:
     with pytest.raises(ValueError, match="bounds"):
         bounds.most_bytes(unbounded(kind), {})
+
+
+def test_each_address_of_a_cluster_is_told() -> None:
+    text = '[mqtt]\nhosts = ["a.example", "[fd00::1]:1884"]\n[[pipelines]]\nmodel = "m"\n'
+    config = parse_config(f'{text}source.kind = "synthetic"\n'.encode(), "edged.toml")
+
+    found = audit(config, Path("/state"), Path("/models"))
+
+    assert [place.where for place in found.connects] == ["a.example:1883", "[fd00::1]:1884"]

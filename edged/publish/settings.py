@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from .tls import TlsFiles
@@ -32,6 +33,13 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def addresses(host: str, port: int, hosts: Sequence[str] | None) -> tuple[Address, ...]:
+    """Where the broker is, in the order in which it is tried: ``hosts``, else ``host``."""
+    if hosts is None:
+        return (Address(host, port),)
+    return tuple(Address.parse(text, port) for text in hosts)
 
 
 @dataclass(frozen=True, slots=True)

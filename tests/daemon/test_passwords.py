@@ -72,9 +72,7 @@ def test_a_password_that_is_taken_is_published_and_logged_nowhere(
     assert shows(daemon, PASSWORD) == []
 
 
-def test_a_password_comes_from_a_systemd_credential(
-    house: House, guarded: Any
-) -> None:
+def test_a_password_comes_from_a_systemd_credential(house: House, guarded: Any) -> None:
     credentials = house.directory / "credentials"
     credentials.mkdir()
     (credentials / "mqtt-password").write_text(PASSWORD)
