@@ -76,8 +76,11 @@ def reads(config: configuration.Config, models_dir: Path) -> Iterator[Place]:
         if pipeline.delegate is not None:
             yield Place(f"{pipeline.delegate}", f"the delegate of pipeline {pipeline.name}")
     yield Place("/proc/self/*", "its own memory, and processor time while a model is probed")
-    yield Place("/sys/class/thermal/thermal_zone0/temp", "the processor's temperature")
-    yield Place("/sys/devices/platform/soc/soc:firmware/get_throttled", "whether a Pi throttles")
+    for name in ("type", "temp"):
+        yield Place(f"/sys/class/thermal/thermal_zone*/{name}", "the processor's temperature")
+    yield Place("/sys/devices/platform/soc*/soc*:firmware/get_throttled", "whether a Pi throttles")
+    yield Place("/sys/class/hwmon/hwmon*/name", "which of these is a Pi's supply voltage")
+    yield Place("/sys/class/hwmon/hwmon*/in0_lcrit_alarm", "whether that is too low")
     yield Place("/etc/os-release", "the system's name")
 
 

@@ -44,9 +44,14 @@ class Pace:
     """
 
     def __init__(self, fps: float | None, live: bool) -> None:
-        self._interval_ns = round(1e9 / fps) if fps else 0
+        self.asked_ns = round(1e9 / fps) if fps else 0
+        self._interval_ns = self.asked_ns
         self._live = live
         self._next_ns = 0
+
+    def rest(self, least_ns: int) -> None:
+        """Let at least so much time be between two frames, for now; from any thread."""
+        self._interval_ns = max(self.asked_ns, least_ns)
 
     def due_ns(self, captured_ns: int) -> int | None:
         """When to hand on a frame of that time; None when it comes too soon to be wanted."""
@@ -90,6 +95,8 @@ class Capture:
         self.name = name
         self.frames = 0
         self.skipped = 0
+        self._given = 0  # by the source, whether handed on or passed over
+        self._given_before, self._paced_ns = 0, now_ns()
         self._source = source
         self._slot = slot
         self._put = slot.put if realtime else slot.put_wait
@@ -144,6 +151,23 @@ class Capture:
             if self._now_ns() - since_ns > STALL_AFTER_S * 1e9:
                 self._tell(CaptureState.LOST, f"The source gave no frame for {STALL_AFTER_S:g} s.")
 
+    def slow_to(self, share: float, busy_ns: int) -> None:
+        """Hand on that share of what would be inferred otherwise; called about once a second.
+
+        ``busy_ns`` is what the model takes for a frame: of a source that gives more than that
+        allows, and loses most of it, a share of the few that are inferred is meant.
+        """
+        now_ns, given = self._now_ns(), self._given
+        frames, elapsed_ns = given - self._given_before, now_ns - self._paced_ns
+        if share >= 1:
+            self._pace.rest(0)
+        elif self._source.live and not frames:
+            return  # a slow source: what it gives is known when it has given something
+        else:
+            source_ns = elapsed_ns / frames if self._source.live else 0
+            self._pace.rest(round(max(source_ns, busy_ns, self._pace.asked_ns) / share))
+        self._given_before, self._paced_ns = given, now_ns
+
     def _run(self) -> None:
         self._play_for_ever()
         self._over = True
@@ -196,6 +220,7 @@ class Capture:
         self._waiting_since_ns = None
         if frame is None:
             return False
+        self._given += 1
         self._pauses = None
         with self._telling:
             self._tell(CaptureState.RUNNING, None)

@@ -135,10 +135,16 @@ class Pipeline(Table, frozen=True, kw_only=True):
 
 
 class Device(Table, frozen=True):
-    """This device. ``id`` is by default the host's name, as far as topics can hold it."""
+    """This device. ``id`` is by default the host's name, as far as topics can hold it.
+
+    ``governor``: whether pipelines take fewer frames while the chip is ``hot_c`` or hotter, or the
+    firmware throttles it or says that its voltage is too low.
+    """
 
     id: TopicLevel = field(default_factory=lambda: topic_level(socket.gethostname()))
     state_dir: Path | None = None
+    governor: bool = True
+    hot_c: Annotated[float, Meta(ge=40, le=110)] = 80
 
 
 class Tls(Table, frozen=True):

@@ -21,6 +21,7 @@ from . import __version__
 from . import config as configuration
 from .build import make_plan, make_source, mqtt_settings
 from .cadence import Cadence, Publish
+from .climate import Climate
 from .clock import SystemClock
 from .engine import runtime as binding
 from .errors import ConfigError
@@ -69,11 +70,14 @@ class Daemon:
         make_source: Callable[[configuration.SourceTable], Source] = make_source,
         *,
         notifier: Notifier | None = None,
+        climate: Climate | None = None,
     ) -> None:
         """Reads the trusted keys, and nothing else. Raises ConfigError."""
         self._config = config
         self._reread = reread
         self._make_source = make_source
+        hot_c = config.device.hot_c if config.device.governor else None
+        self._climate = climate or Climate(hot_c)
         device = config.device.id
         self.run_id = secrets.token_hex(4)
         context = Context(
@@ -153,6 +157,7 @@ class Daemon:
 
     def _look_after(self) -> None:
         """See how all get on, and tell the service manager."""
+        self._climate.look(self._runners.values())
         for runner in self._runners.values():
             runner.check()
         threads = {
@@ -209,6 +214,7 @@ class Daemon:
             on_end=lambda: self._events.put(_ENDED),
         )
         self._runners[pipeline.name] = runner
+        runner.slow(self._climate.slowing)
         runner.start()
         self._intake.join(runner)
 
@@ -267,8 +273,8 @@ class Daemon:
                 uptime_s=time.monotonic() - self._started,
                 pipelines={name: runner.metrics(now_ns) for name, runner in self._runners.items()},
                 spool=self._publisher.metrics(),
-                cpu_temperature_c=machine.cpu_temperature_c(),
-                throttled=machine.throttled(),
+                cpu_temperature_c=self._climate.temperature_c,
+                throttling=self._climate.throttling,
                 memory_bytes=machine.memory_bytes(),
             )
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -302,6 +302,18 @@ class SpoolMetrics(msgspec.Struct, frozen=True):
     dropped: int
 
 
+# In the order of their bits in the firmware's word.
+ChipFlag = Literal["under-voltage", "frequency-capped", "throttled", "soft-temperature-limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Throttling:
+    """What the Pi's firmware does to the processor, by the names of its flags."""
+
+    now: tuple[ChipFlag, ...]
+    since_boot: tuple[ChipFlag, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """What ``P/metrics`` tells; values that the machine does not give are None."""
@@ -310,7 +322,7 @@ class Metrics:
     pipelines: dict[str, PipelineMetrics]
     spool: SpoolMetrics
     cpu_temperature_c: float | None
-    throttled: bool | None
+    throttling: Throttling | None
     memory_bytes: int
 
 

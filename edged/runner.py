@@ -30,6 +30,7 @@ from .records import (
     Size,
     Verdict,
 )
+from .service.governor import FULL, Slowing
 from .service.metrics import PipelineStats
 from .sources import Source
 from .supervisor import Vitals
@@ -85,6 +86,7 @@ class Runner:
         self.plan = plan
         self.ended = False
         self._started_s = 0.0
+        self._slowing = FULL
         self._publish = publish
         self._on_model = on_model
         self._on_end = on_end
@@ -141,8 +143,9 @@ class Runner:
         return stopped
 
     def check(self) -> None:
-        """Notice what does not come on; called about once a second."""
+        """Notice what does not come on, and keep the pace; called about once a second."""
         self._capture.check()
+        self._capture.slow_to(self._slowing.share, round(self._stats.busy_ms * 1e6))
         if self._died() is not None:
             self._health.stopped(f"{self._died()} has died; restart edged", expected=False)
         if self._health.shown is None and time.monotonic() - self._started_s > MODEL_PATIENCE_S:
@@ -151,6 +154,11 @@ class Runner:
         busy_ns = self._pipeline.busy_since_ns
         hangs = busy_ns is not None and time.monotonic_ns() - busy_ns > HUNG_AFTER_S * 1e9
         self._health.hung(f"an inference took over {HUNG_AFTER_S:g} s so far" if hangs else None)
+
+    def slow(self, slowing: Slowing) -> None:
+        """Take a share of the frames from now on, and say so."""
+        self._slowing = slowing
+        self._health.slowed(slowing.reason)
 
     def vitals(self) -> Vitals:
         state, reason = self._health.shown or (None, None)

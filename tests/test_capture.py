@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -484,3 +485,107 @@ def test_without_a_rate_every_frame_is_due_when_it_is_taken(live: bool) -> None:
     pace = Pace(None, live)
 
     assert [pace.due_ns(n) for n in (5, 6, 7)] == [5, 6, 7]
+
+
+# ---- slowed down by the governor -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("share", "busy_ms", "fps", "handed_on"),
+    [
+        (1, 0, None, 100),
+        (0.5, 0, None, 50),  # of what a camera of 100 Hz gives
+        (0.25, 0, None, 25),
+        (0.75, 0, None, 75),
+        (0.5, 40, None, 12),  # of the 25 a second that the model can take
+        (0.5, 0, 20, 10),  # of the rate asked for
+    ],
+)
+def test_a_share_of_what_would_be_inferred_is_handed_on(
+    slot: LatestSlot[Frame],
+    states: States,
+    share: float,
+    busy_ms: int,
+    fps: float | None,
+    handed_on: int,
+) -> None:
+    now_ns = 0
+    counts = [0]
+
+    def tick() -> None:
+        nonlocal now_ns
+        now_ns += 10 * MS
+
+    def slow(to: float) -> Callable[[], None]:
+        def step() -> None:
+            counts.append(capture.frames)
+            capture.slow_to(to, busy_ms * MS)
+
+        return step
+
+    def second(start: int) -> list[Step]:
+        return [
+            step
+            for number in range(start, start + 100)
+            for step in (tick, frame(number, (number + 1) * 10 * MS))
+        ]
+
+    script = [*second(0), slow(share), *second(100), slow(share), *second(200), slow(1)]
+    capture = Capture(
+        "front",
+        ScriptedSource([*script, *second(300)], live=True),
+        slot,
+        fps=fps,
+        realtime=True,
+        on_state=states,
+        now_ns=lambda: now_ns,
+    )
+    capture.start(None)
+    states.wait_for(2)
+    counts.append(capture.frames)
+    first, slowed, still_slowed, again = (b - a for a, b in itertools.pairwise(counts))
+    # A frame at the edge counts for this second or the next; a rest under way is kept to.
+    assert first == pytest.approx(fps or 100, abs=2)
+    assert slowed == pytest.approx(handed_on, abs=2)
+    assert still_slowed == pytest.approx(handed_on, abs=2)
+    assert again == pytest.approx(fps or 100, abs=10)
+    assert capture.stop(BOUND_S)
+
+
+def test_a_source_that_waits_is_made_to_wait_longer() -> None:
+    pace = Pace(fps=None, live=False)
+    pace.rest(40 * MS)
+    assert [pace.due_ns(0) for _ in range(3)] == [0, 40 * MS, 80 * MS]
+    pace.rest(0)
+    assert [pace.due_ns(200 * MS) for _ in range(2)] == [200 * MS, 200 * MS]
+
+
+def test_a_recording_of_which_every_frame_is_inferred_waits_for_its_share(
+    slot: LatestSlot[Frame], states: States
+) -> None:
+    capture = Capture("front", ScriptedSource(), slot, fps=None, realtime=False, on_state=states)
+    capture.slow_to(0.5, 40 * MS)
+    assert [capture._pace.due_ns(0) for _ in range(3)] == [0, 80 * MS, 160 * MS]
+    capture.slow_to(1, 40 * MS)
+    assert capture._pace.due_ns(500 * MS) == 500 * MS
+
+
+def test_what_a_slow_source_gives_is_measured_over_as_long_as_it_takes(
+    slot: LatestSlot[Frame], states: States
+) -> None:
+    now_s = 0
+    capture = Capture(
+        "front",
+        ScriptedSource(live=True),
+        slot,
+        fps=None,
+        realtime=True,
+        on_state=states,
+        now_ns=lambda: now_s * 1000 * MS,
+    )
+    for _ in range(10):
+        now_s += 1
+        capture.slow_to(0.5, 0)
+    capture._given = 2
+    capture.slow_to(0.5, 0)
+    assert capture._pace._interval_ns == 2 * 5000 * MS

@@ -79,3 +79,46 @@ def test_what_is_wrong_is_logged_as_a_warning_and_the_rest_as_information(
         ("INFO", "pipeline front: stopped: edged was stopped"),
         ("WARNING", "pipeline front: stopped: no model: truncated"),
     ]
+
+
+def test_a_pipeline_that_is_slowed_is_degraded_and_what_else_is_wrong_still_shows(
+    lamp: HealthLamp, told: list[Health]
+) -> None:
+    lamp.slowed("slowed to 3/4: the chip is at 81 °C")
+    assert told == []  # it has not begun
+    lamp.source(None)
+    lamp.inference("NaN")
+    lamp.source("no camera")
+    lamp.slowed("slowed to 1/2: the chip is at 82 °C")
+    lamp.source(None)
+    lamp.inference(None)
+    lamp.slowed(None)
+    assert states(told) == [
+        ("degraded", "slowed to 3/4: the chip is at 81 °C"),
+        ("degraded", "inference fails: NaN; slowed to 3/4: the chip is at 81 °C"),
+        ("source-lost", "no camera"),
+        ("degraded", "inference fails: NaN; slowed to 1/2: the chip is at 82 °C"),
+        ("degraded", "slowed to 1/2: the chip is at 82 °C"),
+        ("running", None),
+    ]
+
+
+def test_an_inference_that_does_not_come_back_is_degraded_until_it_does(
+    lamp: HealthLamp, told: list[Health]
+) -> None:
+    lamp.source(None)
+    lamp.hung("an inference took over 30 s so far")
+    lamp.hung(None)
+    assert states(told)[1:] == [
+        ("degraded", "an inference took over 30 s so far"),
+        ("running", None),
+    ]
+
+
+def test_a_pipeline_that_has_stopped_stays_so_whatever_the_chip_does(
+    lamp: HealthLamp, told: list[Health]
+) -> None:
+    lamp.stopped("the recording has ended", expected=True)
+    lamp.slowed("slowed to 1/2: the chip is at 82 °C")
+    lamp.slowed(None)
+    assert len(told) == 1

@@ -130,7 +130,7 @@ def _pipeline_info(pipeline: records.PipelineInfo, most_labels: int) -> wire.Pip
 
 
 def metrics(record: records.Metrics, context: Context) -> wire.Closed:
-    celsius = record.cpu_temperature_c
+    celsius, throttling = record.cpu_temperature_c, record.throttling
     return wire.Metrics(
         "edged.metrics/1",
         context.device,
@@ -138,7 +138,8 @@ def metrics(record: records.Metrics, context: Context) -> wire.Closed:
         {name: _pipeline_metrics(counts) for name, counts in record.pipelines.items()},
         wire.SpoolMetrics(record.spool.depth, record.spool.dropped),
         None if celsius is None else _rounded(celsius, 1),
-        record.throttled,
+        None if throttling is None else bool(throttling.now),
+        None if throttling is None else wire.Throttling(throttling.now, throttling.since_boot),
         record.memory_bytes,
     )
 

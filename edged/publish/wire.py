@@ -224,8 +224,22 @@ class SpoolMetrics(Closed, frozen=True):
     dropped: Count
 
 
+Flag = Literal["under-voltage", "frequency-capped", "throttled", "soft-temperature-limit"]
+Flags = Annotated[tuple[Flag, ...], Meta(max_length=4)]
+
+
+class Throttling(Closed, frozen=True):
+    """What slows a Raspberry Pi's processor down."""
+
+    now: Flags
+    since_boot: Flags
+
+
 class Metrics(Closed, frozen=True):
-    """The device in figures; null is what the machine does not tell."""
+    """The device in figures; null is what the machine does not tell.
+
+    ``throttled``: whether ``throttling.now`` holds anything.
+    """
 
     schema: Literal["edged.metrics/1"]
     device: Name
@@ -234,6 +248,7 @@ class Metrics(Closed, frozen=True):
     spool: SpoolMetrics
     cpu_temperature_c: Celsius | None
     throttled: bool | None
+    throttling: Throttling | None
     memory_bytes: Count
 
 

@@ -7,10 +7,6 @@ import ctypes
 import platform
 from pathlib import Path
 
-# Bits 0 to 3 of the firmware's word: under-voltage, frequency capped, throttled, too hot: now.
-# Source: Raspberry Pi documentation, `vcgencmd get_throttled`.
-_THROTTLED_NOW = 0xF
-
 
 def memory_bytes(root: Path = Path("/")) -> int:
     """This process's resident memory (proc(5), VmRSS)."""
@@ -18,24 +14,6 @@ def memory_bytes(root: Path = Path("/")) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def cpu_temperature_c(root: Path = Path("/")) -> float | None:
-    """The processor's temperature, or None where the kernel shows none."""
-    try:
-        text = (root / "sys/class/thermal/thermal_zone0/temp").read_text()
-        return int(text) / 1000
-    except (OSError, ValueError):
-        return None
-
-
-def throttled(root: Path = Path("/")) -> bool | None:
-    """Whether the firmware slows the processor down right now; None where it can't be known."""
-    try:
-        word = (root / "sys/devices/platform/soc/soc:firmware/get_throttled").read_text()
-        return bool(int(word, 16) & _THROTTLED_NOW)
-    except (OSError, ValueError):
-        return None
 
 
 def os_name(root: Path = Path("/")) -> str:

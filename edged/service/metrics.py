@@ -14,6 +14,7 @@ INTERVAL_S = 30.0
 
 # Of the frames of an interval the last so many enter its percentiles.
 _KEPT = 4096
+_SMOOTHED_OVER = 8
 
 
 class PipelineStats:
@@ -27,8 +28,11 @@ class PipelineStats:
         self._inferred_before = 0
         self.inferred = 0
         self.published = 0
+        self.busy_ms = 0.0
+        """What a frame takes of the inference thread's time, smoothed."""
 
     def record(self, latency: Latency, *, published: bool) -> None:
+        self.busy_ms += (latency.total - latency.wait - self.busy_ms) / _SMOOTHED_OVER
         with self._lock:
             self._latencies.append(latency)
             self.inferred += 1

@@ -53,7 +53,7 @@ METRICS = Metrics(
     },
     spool=SpoolMetrics(3, 0),
     cpu_temperature_c=48.512,
-    throttled=None,
+    throttling=None,
     memory_bytes=90_000_000,
 )
 
@@ -280,6 +280,7 @@ def test_metrics_are_rounded_and_not_retained(context: Context) -> None:
     assert payload["uptime_s"] == 30.0
     assert payload["cpu_temperature_c"] == 48.5
     assert payload["throttled"] is None
+    assert payload["throttling"] is None
     assert payload["spool"] == {"depth": 3, "dropped": 0}
     assert payload["pipelines"]["back"]["latency_ms"] is None
     front = payload["pipelines"]["front"]

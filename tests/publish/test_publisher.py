@@ -51,7 +51,7 @@ INFO = Info(
         ),
     ),
 )
-METRICS = Metrics(1.0, {}, SpoolMetrics(0, 0), 48.5, False, 90_000_000)
+METRICS = Metrics(1.0, {}, SpoolMetrics(0, 0), 48.5, None, 90_000_000)
 
 
 def sequences(messages: list[Any]) -> list[int]:
