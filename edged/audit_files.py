@@ -56,7 +56,7 @@ def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> I
     yield Place(f"{store}/.gone-*/*", "and its files")
     if config.spool.max_bytes > 0:
         spool = state_dir / "spool.db"
-        yield Place(f"{spool}", "messages, as they are sent, that wait for the broker")
+        yield Place(f"{spool}", "results, as they are sent, that wait for the broker")
         for ending in ("-wal", "-shm", "-journal"):
             yield Place(f"{spool}{ending}", "what SQLite keeps beside it")
         yield Place(f"{spool}.corrupt*", "one that could not be read any more, moved aside")
@@ -76,6 +76,8 @@ def reads(config: configuration.Config, models_dir: Path) -> Iterator[Place]:
         if pipeline.delegate is not None:
             yield Place(f"{pipeline.delegate}", f"the delegate of pipeline {pipeline.name}")
     yield Place("/proc/self/*", "its own memory, and processor time while a model is probed")
+    if config.spool.max_bytes > 0:
+        yield Place("/proc/sys/kernel/random/boot_id", "whether the machine was started anew")
     for name in ("type", "temp"):
         yield Place(f"/sys/class/thermal/thermal_zone*/{name}", "the processor's temperature")
     yield Place("/sys/devices/platform/soc*/soc*:firmware/get_throttled", "whether a Pi throttles")

@@ -7,15 +7,18 @@ time, and need not be installed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from . import config as configuration
 from .engine.geometry import Fit
 from .engine.runtime import Delegate
 from .loading import LoadOptions
+from .publish import SpoolSettings
 from .publish.settings import MqttSettings, addresses
 from .publish.tls import TlsFiles
 from .records import Size
 from .runner import Plan
+from .service import machine
 from .sources import Source
 from .store.labels import publishable
 
@@ -93,4 +96,15 @@ def mqtt_settings(
         # A broker remembers which packets of QoS 2 it has had, and would take those of a new
         # connection for the same ones.
         session_expiry_s=0 if mqtt.qos == 2 else mqtt.session_expiry_s,
+    )
+
+
+def spool_settings(
+    spool: configuration.Spool, state_dir: Path, root: Path = Path("/")
+) -> SpoolSettings | None:
+    """None where nothing is to be kept on the disk."""
+    if not spool.max_bytes:
+        return None
+    return SpoolSettings(
+        state_dir / "spool.db", machine.boot_id(root), spool.max_bytes, spool.max_age_s
     )

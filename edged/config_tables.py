@@ -36,6 +36,7 @@ from .toml_text import shown
 from .toml_types import Library, Location, Problem, Table
 from .typed_toml import fits
 
+LEAST_SPOOL_BYTES = 1024 * 1024
 _OWN_TOPICS = ("status", "info", "metrics", "set")
 
 
@@ -205,10 +206,19 @@ class Mqtt(Table, frozen=True):
 
 
 class Spool(Table, frozen=True):
-    """What is kept while the broker is away; ``max_bytes`` 0 keeps nothing."""
+    """What is kept on the disk while the broker is away; ``max_bytes`` 0 keeps nothing there."""
 
     max_bytes: Bytes = 64 * 1024 * 1024
     max_age_s: Seconds = 7 * 24 * 3600
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """A file with its log takes some room, however little is in it."""
+        given = table.get("max_bytes")
+        if isinstance(given, int) and 0 < given < LEAST_SPOOL_BYTES:
+            allowed = f"0 (nothing on the disk), or at least {LEAST_SPOOL_BYTES}"
+            reason = f"{given} is not allowed; {allowed}"
+            yield Problem("max_bytes", reason)
 
 
 class Models(Table, frozen=True):

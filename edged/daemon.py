@@ -19,7 +19,7 @@ import cv2
 
 from . import __version__
 from . import config as configuration
-from .build import make_plan, make_source, mqtt_settings
+from .build import make_plan, make_source, mqtt_settings, spool_settings
 from .cadence import Cadence, Publish
 from .climate import Climate
 from .clock import SystemClock
@@ -89,7 +89,8 @@ class Daemon:
             version=__version__,
             message_expiry_s=config.mqtt.message_expiry_s,
         )
-        self._publisher = Publisher(settings, context)
+        spool = spool_settings(config.spool, state_dir)
+        self._publisher = Publisher(settings, context, spool=spool)
         self._models_dir = models_dir
         models = config.models
         self._vault = Vault(state_dir, models.keep_versions)
@@ -177,8 +178,9 @@ class Daemon:
             self._look_after()
             if not told and not self._publisher.connected:
                 told = True
-                waiting = self._publisher.metrics().depth
-                log.warning("%d results wait for the broker; SIGTERM drops them", waiting)
+                spool = self._publisher.metrics()
+                fate = "keeps them for the next start" if spool.on_disk else "drops them"
+                log.warning("%d results wait for the broker; SIGTERM %s", spool.depth, fate)
             try:
                 if self._events.get_nowait() == _STOP:
                     return

@@ -296,10 +296,19 @@ class PipelineMetrics(msgspec.Struct, frozen=True):
 
 
 class SpoolMetrics(msgspec.Struct, frozen=True):
-    """Messages waiting for the broker, and how many the bounds made edged drop since its start."""
+    """Results that wait for the broker, and those that were lost since the start.
+
+    ``dropped``: for the bounds of size and age, or with a damaged file; ``refused``: by the broker
+    or by the limits of a message. ``bytes``: what the spool takes on the disk. ``on_disk``:
+    whether results that wait are written there now; ``trouble``: why not, where they ought to be.
+    """
 
     depth: int
     dropped: int
+    refused: int = 0
+    bytes: int = 0
+    on_disk: bool = False
+    trouble: str | None = None
 
 
 # In the order of their bits in the firmware's word.

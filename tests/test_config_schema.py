@@ -16,6 +16,7 @@ READ = [case for case in CASES if case not in REFUSED]
 # Between keys, or of numbers that JSON does not have: a schema cannot tell.
 BEYOND_SCHEMA = re.compile(
     "pipelines-of|reserved|not-for-topics|file-without-username|host-and-hosts|tls-|signature|not-finite"
+    "|spool-too-small"
 )
 
 

@@ -6,19 +6,22 @@ bounds      what such a type can hold at most, for `edged audit`
 convert     from the records to those types: times converted, numbers rounded
 messages    from a record to a Message, checked against its type and the limit of size
 steady      state that changes too fast, held back
-outbox      what waits for the broker, and what it has not acknowledged
+outbox      what waits for the broker, and what it has not acknowledged; backlog, the part on disk
+spool       the file in which results outlast an outage; spooling, the thread that keeps it
 publisher   the thread that carries records from the outbox to the broker
 attempts    when to try again, and in which version of MQTT
 settings    which brokers, and as whom
 mqtt        one connection to the broker; properties of its packets; tls, trust and certificate
 listeners   who hears what others publish
-losses      why there is no connection, in words
+losses      why there is no connection, in words; spool_faults, what is wrong with the spool's file
+refusals    telling once of what must not leave, or what the broker does not take
 wake        waking the publisher's thread
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..clock import Clock
 
@@ -67,3 +70,32 @@ class Received:
     retained: bool
     response_topic: str | None
     correlation: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A result as the spool keeps it: what would be published, and what its time is known by.
+
+    ``captured_ns`` is of the monotonic clock of the machine's ``boot``; ``captured_at_s`` (POSIX)
+    is what the wall clock made of it then, and ``clock_synced`` whether that was known to be right.
+    """
+
+    pipeline: str
+    payload: bytes
+    boot: str
+    captured_ns: int
+    captured_at_s: int
+    clock_synced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """Where results are kept while the broker is away, and how much of them for how long.
+
+    ``boot`` is this boot's id: what was spooled in it can have its time put right.
+    """
+
+    path: Path
+    boot: str
+    max_bytes: int
+    max_age_s: float

@@ -136,11 +136,22 @@ def metrics(record: records.Metrics, context: Context) -> wire.Closed:
         context.device,
         _rounded(record.uptime_s, 1),
         {name: _pipeline_metrics(counts) for name, counts in record.pipelines.items()},
-        wire.SpoolMetrics(record.spool.depth, record.spool.dropped),
+        _spool_metrics(record.spool),
         None if celsius is None else _rounded(celsius, 1),
         None if throttling is None else bool(throttling.now),
         None if throttling is None else wire.Throttling(throttling.now, throttling.since_boot),
         record.memory_bytes,
+    )
+
+
+def _spool_metrics(spool: records.SpoolMetrics) -> wire.SpoolMetrics:
+    return wire.SpoolMetrics(
+        depth=spool.depth,
+        dropped=spool.dropped,
+        refused=spool.refused,
+        bytes=spool.bytes,
+        storage="disk" if spool.on_disk else "memory",
+        trouble=_reason(spool.trouble),
     )
 
 

@@ -12,12 +12,23 @@ from dataclasses import replace
 import msgspec
 
 from .. import records
+from ..clock import iso_8601
 from ..errors import MessageExpired, MessageRefused
 from ..plain_text import plain
-from . import Context, Message, wire
-from .topics import OFFLINE, ONLINE, STATUS, Publication, publication_of, topic_for
+from . import Context, Message, Stored, wire
+from .topics import OFFLINE, ONLINE, RESULT, STATUS, Publication, publication_of, topic_for
 
-__all__ = ["MAX_PAYLOAD_BYTES", "OFFLINE", "ONLINE", "encode", "is_retained", "status", "topic_of"]
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "OFFLINE",
+    "ONLINE",
+    "encode",
+    "encode_stored",
+    "is_retained",
+    "status",
+    "store",
+    "topic_of",
+]
 
 MAX_PAYLOAD_BYTES = 16 * 1024
 _LONGEST_EXPIRY_S = 2**32 - 1  # MQTT 5 counts in 32 bits
@@ -50,7 +61,9 @@ def encode(record: records.Record, context: Context) -> Message:
     """
     entry = publication_of(record)
     topic = topic_of(record, context)
-    expiry_s = _expiry_s(record, context)
+    expiry_s = None
+    if isinstance(record, records.Result):
+        expiry_s = _expiry_s(_age_s(record.captured_ns, context), context)
     try:
         payload = _payload(record, entry, context)
     except MessageRefused:
@@ -61,12 +74,16 @@ def encode(record: records.Record, context: Context) -> Message:
     return replace(_message(entry, topic, payload, context), expiry_s=expiry_s)
 
 
-def _expiry_s(record: records.Record, context: Context) -> int | None:
+def _age_s(captured_ns: int, context: Context) -> float:
+    return (context.clock.monotonic_ns() - captured_ns) / 1e9
+
+
+def _expiry_s(age_s: float, context: Context) -> int | None:
     """For how many seconds from now a result is to be delivered. Raises MessageExpired."""
     allowed_s = context.message_expiry_s
-    if allowed_s is None or not isinstance(record, records.Result):
+    if allowed_s is None:
         return None
-    left_s = allowed_s - (context.clock.monotonic_ns() - record.captured_ns) / 1e9
+    left_s = allowed_s - age_s
     if left_s <= 0:
         raise MessageExpired(f"A result was older than {allowed_s:g} s and was not sent.")
     return min(math.ceil(left_s), _LONGEST_EXPIRY_S)
@@ -75,6 +92,52 @@ def _expiry_s(record: records.Record, context: Context) -> int | None:
 def _message(entry: Publication, topic: str, payload: bytes, context: Context) -> Message:
     qos = context.qos if entry.qos is None else entry.qos
     return Message(topic, payload, qos, entry.retained, entry.content_type)
+
+
+def store(result: records.Result, context: Context, boot: str) -> Stored:
+    """What the spool keeps of a result. Raises MessageRefused for what must not leave."""
+    return Stored(
+        result.pipeline,
+        encode(result, context).payload,
+        boot,
+        result.captured_ns,
+        int(context.clock.utc_of(result.captured_ns).timestamp()),
+        context.clock.synced(),
+    )
+
+
+def encode_stored(stored: Stored, context: Context, boot: str) -> Message:
+    """The message of a spooled result, checked like any other: a file can be written by others.
+
+    Its time is put right by what the wall clock says now, where it is of this ``boot``. Raises
+    MessageRefused.
+    """
+    try:
+        shape = wire.RESULTS[msgspec.json.decode(stored.payload, type=_Task).task]
+        result = msgspec.json.decode(stored.payload, type=shape)
+        result = msgspec.structs.replace(result, device=context.device)
+        clock, age_s = context.clock, 0.0
+        if stored.boot == boot:
+            age_s = _age_s(stored.captured_ns, context)
+            result = msgspec.structs.replace(
+                result,
+                captured_at=iso_8601(clock.utc_of(stored.captured_ns)),
+                clock_synced=clock.synced(),
+            )
+        elif stored.clock_synced and clock.synced():
+            age_s = clock.utc_of(clock.monotonic_ns()).timestamp() - stored.captured_at_s
+        message = _message(
+            RESULT, topic_for(RESULT, context, result.pipeline), _checked(result, RESULT), context
+        )
+        return replace(message, expiry_s=_expiry_s(age_s, context))
+    except (ArithmeticError, LookupError, ValueError, msgspec.MsgspecError) as error:
+        raise MessageRefused(f"A result in the spool was not sent: {_shortened(error)}.") from error
+
+
+class _Task(msgspec.Struct):
+    """What tells the type of a result."""
+
+    task: str
 
 
 def _payload(record: records.Record, entry: Publication, context: Context) -> bytes:

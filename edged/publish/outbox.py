@@ -1,106 +1,284 @@
 """What waits for the broker, and what the broker has not acknowledged yet.
 
-Results are a queue: sent in order, let go when they are acknowledged, the oldest dropped and
-counted when too many wait. All other records are state: of one topic only the newest counts.
+Results are a queue: sent in order, let go when they are acknowledged. Those that wait for long are
+written to the spool, and come back from there; where there is none they wait in memory, and the
+oldest are dropped and counted when too many do. All other records are state: of one topic only the
+newest counts, and it is never spooled.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
-from ..handoff import BoundedQueue, Closed
+from ..handoff import Closed
 from ..records import Record, Result, SpoolMetrics
+from . import Stored
+from .backlog import Backlog, Place, Turns, Waiting
 from .messages import is_retained
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A record under way. ``number`` names it until it is settled; sent again it has another."""
+    """What is under way. ``number`` names it until it is settled; sent again it has another.
+
+    ``name`` is the topic, or a spooled result's pipeline; ``waiting`` is None for state.
+    """
 
     number: int
-    topic: str
-    record: Record
+    name: str
+    content: Record | Stored
+    waiting: Waiting | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows are to be read from the spool: those after ``after``, the oldest first."""
+
+    generation: int
+    after: int
 
 
 class Outbox:
-    """Any thread may put and wait; only the sending thread takes, settles and rewinds."""
+    """Any thread may put and wait; only the sending thread takes, settles and rewinds; only the
+    spooling thread calls what stands under its name. ``rows_wanted`` is set for it.
+    """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.rows_wanted = threading.Event()
         self._changed = threading.Condition()
-        self._results: BoundedQueue[tuple[str, Result]] = BoundedQueue(capacity)
-        self._again: deque[tuple[str, Result]] = deque()  # older than all of _results
+        self._now_s = now_s
+        self._capacity = capacity
+        self._results: deque[Waiting] = deque()  # in memory, in the order of handing over
+        self._backlog = Backlog()
+        self._turns = Turns()
         self._state: dict[str, Record] = {}  # by topic: still to be sent
         self._retained: dict[str, Record] = {}  # by topic: what the broker ought to hold
         self._sent: dict[int, Parcel] = {}  # in the order of sending
         self._taken = 0
         self._handed = 0
+        self._dropped = 0
         self._refused = 0
+        self._overflowed = False
         self._closed = False
 
-    def put(self, topic: str, record: Record) -> None:
-        """Take a record in, never waiting. Raises Closed."""
+    def put(self, topic: str, record: Record) -> bool:
+        """Take a record in, never waiting. Raises Closed.
+
+        True: the memory has just run full, and the oldest results make room from now on.
+        """
         with self._changed:
             if self._closed:
                 raise Closed
-            if isinstance(record, Result):
-                self._results.put((topic, record))
-                self._handed += 1
-                return
-            self._state[topic] = record
-            if is_retained(record):
-                self._retained[topic] = record
+            if not isinstance(record, Result):
+                self._state[topic] = record
+                if is_retained(record):
+                    self._retained[topic] = record
+                return False
+            self._handed += 1
+            self._results.append(Waiting(topic, record, self._now_s()))
+            if len(self._results) <= self._capacity:
+                self._overflowed = self._overflowed and len(self._results) > self._capacity // 2
+                return False
+            self._results.popleft().place = Place.GONE
+            self._dropped += 1
+            before, self._overflowed = self._overflowed, True
+            return not before
 
     def close(self) -> None:
         """Refuse new records; what is still there can be taken."""
         with self._changed:
             self._closed = True
 
+    # ---- the sending thread ----------------------------------------------------------------------
+
     def take(self) -> Parcel | None:
-        """What is to be sent next, state before results, or None when nothing waits."""
+        """What is to be sent next, state before results, or None when nothing may be sent yet."""
         with self._changed:
             if self._state:
                 topic = next(iter(self._state))
-                record = self._state.pop(topic)
-            elif self._again:
-                topic, record = self._again.popleft()
-            elif waiting := self._results.take(timeout_s=0):
-                topic, record = waiting
-            else:
+                return self._parcel(topic, self._state.pop(topic), None)
+            waiting = self._next_result()
+            if waiting is None:
                 return None
-            self._taken += 1
-            parcel = self._sent[self._taken] = Parcel(self._taken, topic, record)
-            return parcel
+            waiting.place = Place.UNDER_WAY
+            return self._parcel(waiting.name, waiting.content, waiting)
 
-    def settle(self, number: int, *, refused: bool) -> Parcel | None:
-        """The parcel is acknowledged, or refused for good; None: there is none of that number."""
+    def _parcel(self, name: str, content: Record | Stored, waiting: Waiting | None) -> Parcel:
+        self._taken += 1
+        parcel = self._sent[self._taken] = Parcel(self._taken, name, content, waiting)
+        return parcel
+
+    def _next_result(self) -> Waiting | None:
+        backlog, results, now_s = self._backlog, self._results, self._now_s()
+        if not backlog.left:
+            self._turns.no_rows(now_s)
+            return results.popleft() if results else None
+        row_is_next = self._turns.row_is_next(now_s, bool(backlog.loaded), bool(results))
+        if row_is_next is None:
+            found = None
+        elif row_is_next:
+            found = backlog.loaded.popleft()
+            backlog.under_way += 1
+        else:
+            found = results.popleft()
+        if backlog.runs_low:
+            self.rows_wanted.set()
+        return found
+
+    def pause_s(self, longest_s: float) -> float:
+        """How long there will be nothing to take, if nothing comes."""
+        with self._changed:
+            return min(longest_s, self._turns.pause_s()) if self._backlog.loaded else longest_s
+
+    def settle(self, number: int, *, refused: bool = False, expired: bool = False) -> Parcel | None:
+        """The parcel is acknowledged, or refused for good, or too old; None: there is none of that
+        number.
+        """
         with self._changed:
             parcel = self._sent.pop(number, None)
             if parcel is not None:
                 self._refused += refused
+                self._dropped += expired
+                if parcel.waiting is not None:
+                    parcel.waiting.place = Place.GONE
+                    if parcel.waiting.row is not None:
+                        self._backlog.settle(parcel.waiting.row)
                 self._changed.notify_all()
             return parcel
 
     def rewind(self) -> None:
         """The connection broke: what was not acknowledged, and all retained state, waits again."""
         with self._changed:
-            sent = self._sent.values()
-            self._again.extendleft(
-                (parcel.topic, parcel.record)
-                for parcel in reversed(sent)
-                if isinstance(parcel.record, Result)
-            )
-            state = {
-                parcel.topic: parcel.record
-                for parcel in sent
-                if not isinstance(parcel.record, Result)
-            }
+            back: list[Waiting] = []
+            state: dict[str, Record] = {}
+            for parcel in self._sent.values():
+                if parcel.waiting is not None:
+                    parcel.waiting.place = Place.WAITING
+                    if parcel.waiting.row is None:
+                        back.append(parcel.waiting)
+                elif not isinstance(parcel.content, Stored):
+                    state[parcel.name] = parcel.content
+            self._results.extendleft(reversed(back))
             self._state = state | self._retained | self._state
             self._sent.clear()
+            self._backlog.start_over()
+            self._turns.restart()
+
+    # ---- the spooling thread ---------------------------------------------------------------------
+
+    def spool_opening(self) -> None:
+        """The spool is about to be opened: what is in it goes first."""
+        with self._changed:
+            self._backlog.opening = True
+
+    def spool_opened(self, rows: int) -> None:
+        """There are so many rows in it, those that only have to be deleted included."""
+        with self._changed:
+            backlog = self._backlog
+            count = rows - len(backlog.done)
+            self._handed += count - backlog.count
+            under_way = backlog.under_way
+            backlog.start_over()
+            backlog.count, backlog.under_way = count, under_way
+            backlog.opening, backlog.available = False, True
+
+    def spool_away(self) -> None:
+        """The rows cannot be read for now."""
+        with self._changed:
+            self._backlog.opening = self._backlog.available = False
+            self._changed.notify_all()
+
+    def spool_lost(self) -> int:
+        """The rows are lost, but for those in memory, which go on there; how many."""
+        with self._changed:
+            backlog = self._backlog
+            lost = max(0, backlog.count - backlog.under_way - len(backlog.loaded))
+            self._dropped += lost
+            for waiting in chain(self._under_way(), backlog.loaded):
+                waiting.row = None
+            self._results.extendleft(reversed(backlog.loaded))
+            self._backlog = Backlog()
+            self._backlog.generation = backlog.generation + 1
+            self._changed.notify_all()
+            return lost
+
+    def wanted(self) -> Wanted | None:
+        """Which rows are to be read now."""
+        with self._changed:
+            self.rows_wanted.clear()
+            if not self._backlog.runs_low:
+                return None
+            return Wanted(self._backlog.generation, self._backlog.cursor)
+
+    def load(self, wanted: Wanted, rows: Sequence[tuple[int, Stored]]) -> None:
+        """The rows that were wanted, in order; too late if the connection broke meanwhile."""
+        with self._changed:
+            if wanted.generation == self._backlog.generation:
+                under_way = {each.row for each in self._under_way() if each.row is not None}
+                self._backlog.load(rows, under_way, self._now_s())
+                self._changed.notify_all()
+
+    def due(self, after_s: float, most: int) -> list[Waiting]:
+        """All results that are nowhere but in memory, the oldest first, as soon as one of them has
+        waited for ``after_s``.
+        """
+        with self._changed:
+            only_here = (each for each in self._under_way() if each.row is None)
+            found = list(islice(chain(only_here, self._results), most))
+            if found and self._now_s() - found[0].since_s >= after_s:
+                return found
+            return []
+
+    def done(self) -> frozenset[int]:
+        """The rows that are to be deleted."""
+        with self._changed:
+            return frozenset(self._backlog.done)
+
+    def cursor(self) -> int:
+        """Rows up to here are in memory, or were."""
+        with self._changed:
+            return self._backlog.cursor
+
+    def written(
+        self, rows: Sequence[tuple[Waiting, int]], deleted: frozenset[int], dropped: int
+    ) -> None:
+        """These results were written as these rows; others deleted, or dropped for the bounds."""
+        with self._changed:
+            backlog = self._backlog
+            backlog.done -= deleted
+            backlog.count -= dropped
+            self._dropped += dropped
+            for waiting, row in rows:
+                if waiting.place is Place.GONE:
+                    backlog.done.add(row)
+                    continue
+                waiting.row = row
+                backlog.count += 1
+                backlog.under_way += waiting.place is Place.UNDER_WAY
+            # What was written was the oldest.
+            while self._results and self._results[0].row is not None:
+                self._results.popleft()
+            self._changed.notify_all()
+
+    def give_up(self, waiting: Waiting, *, expired: bool) -> None:
+        """A result that must not leave, or is too old: it need not wait."""
+        with self._changed:
+            if waiting.place is Place.WAITING:
+                self._results.remove(waiting)
+                waiting.place = Place.GONE
+                self._refused += not expired
+                self._dropped += expired
+                self._changed.notify_all()
+
+    # ---- from any thread -------------------------------------------------------------------------
 
     def wait_settled(self, timeout_s: float) -> bool:
-        """Wait until all that was put in so far is acknowledged, or was dropped and counted."""
+        """Wait until as many as were put in so far are acknowledged, or dropped and counted."""
         with self._changed:
             target = self._handed
             return self._changed.wait_for(
@@ -114,15 +292,21 @@ class Outbox:
             return self._depth() == 0 and not self._state_left()
 
     def metrics(self) -> SpoolMetrics:
-        """``dropped``: by the queue's bound, and by the broker or the limits of a message."""
+        """``dropped``: for the bounds; ``refused``: by the broker or the limits of a message."""
         with self._changed:
-            return SpoolMetrics(self._depth(), self._results.dropped + self._refused)
+            return SpoolMetrics(self._depth(), self._dropped, self._refused)
+
+    def in_memory(self) -> int:
+        """How many results are nowhere but in memory."""
+        with self._changed:
+            return self._depth() - self._backlog.count
+
+    def _under_way(self) -> list[Waiting]:
+        return [each.waiting for each in self._sent.values() if each.waiting is not None]
 
     def _depth(self) -> int:
-        sent = sum(isinstance(parcel.record, Result) for parcel in self._sent.values())
-        return len(self._results) + len(self._again) + sent
+        only_here = sum(waiting.row is None for waiting in self._under_way())
+        return len(self._results) + self._backlog.count + only_here
 
     def _state_left(self) -> bool:
-        return bool(self._state) or any(
-            not isinstance(parcel.record, Result) for parcel in self._sent.values()
-        )
+        return bool(self._state) or any(parcel.waiting is None for parcel in self._sent.values())

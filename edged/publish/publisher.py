@@ -7,23 +7,31 @@ import math
 import ssl
 import threading
 import time
+from typing import TYPE_CHECKING
 
-from ..errors import MessageRefused
+import msgspec
+
+from ..errors import MessageExpired, MessageRefused
 from ..records import Record, Result, SpoolMetrics
-from . import Context
+from . import Context, Message, SpoolSettings, Stored
 from .attempts import Attempts
 from .listeners import Heard, Listeners
 from .losses import BrokerLost, NoAnswer, TakenOver
-from .messages import OFFLINE, ONLINE, encode, status, topic_of
+from .messages import OFFLINE, ONLINE, encode, encode_stored, status, topic_of
 from .mqtt import Connection, Greeting
 from .outbox import Outbox, Parcel
+from .refusals import Refusals
 from .settings import MqttSettings, Version
 from .steady import Steady
 from .tls import tls_context
 from .wake import Wake
 
+if TYPE_CHECKING:
+    from .spooling import Spooling  # SQLite is imported only where there is a spool
+
 CAPACITY = 10_000
 _STEP_S = 1.0
+_SHORTEST_STEP_S = 0.02  # rows of the spool leave some at a time
 _STATUS = 0  # the number of a message that is no parcel of the outbox
 
 log = logging.getLogger("edged.publish")
@@ -33,15 +41,25 @@ class Publisher:
     """Publishes records over MQTT and tries for ever to reach the broker.
 
     ``start`` once, ``publish`` from any thread, ``close``. Records handed over before ``start``
-    or while the broker is away wait: the newest ``capacity`` results, and of each kind of state
+    or while the broker is away wait: results in the spool, or the newest ``capacity``
+    of them in memory where there is none (``spool`` None, or in trouble), and of each kind of state
     the newest.
     """
 
-    def __init__(self, settings: MqttSettings, context: Context, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        context: Context,
+        capacity: int = CAPACITY,
+        spool: SpoolSettings | None = None,
+    ) -> None:
         self._settings = settings
         self._brokers = settings.each()
         self._resume = False
         self._context = context
+        self._capacity = capacity
+        self._spool = spool
+        self._spooling: Spooling | None = None
         self._outbox = Outbox(capacity)
         self._steady = Steady(self._outbox.put)
         self._listeners = Listeners()
@@ -52,7 +70,7 @@ class Publisher:
         self._closing = threading.Event()
         self._farewell_at_s = self._deadline_s = math.inf
         self._told: dict[str, str] = {}  # by broker: why there is no connection
-        self._told_topics: set[str] = set()
+        self._refusals = Refusals()
         self._thread = threading.Thread(target=self._run, name="edged-publish", daemon=True)
 
     def listen(self, topic_filter: str, heard: Heard) -> None:
@@ -68,6 +86,13 @@ class Publisher:
         if self._settings.tls is not None:
             self._tls = tls_context(self._settings.tls)
         self._wake.open()
+        if self._spool is not None:
+            from .spooling import Spooling
+
+            self._spooling = Spooling(
+                self._spool, self._outbox, self._context, self._refusals, self._wake
+            )
+            self._spooling.start()
         self._thread.start()
 
     @property
@@ -82,8 +107,14 @@ class Publisher:
         whose content must not leave the device is refused later, by the publisher's thread: it is
         logged once for its topic and counted as dropped.
         """
-        put = self._outbox.put if isinstance(record, Result) else self._steady.put
-        put(topic_of(record, self._context), record)
+        topic = topic_of(record, self._context)
+        if not isinstance(record, Result):
+            self._steady.put(topic, record)
+        elif self._outbox.put(topic, record):
+            log.warning(
+                "%d results wait in memory: the oldest make room for new ones and are lost",
+                self._capacity,
+            )
         if self.connected:
             self._wake.set()
 
@@ -95,28 +126,40 @@ class Publisher:
         return self._outbox.wait_settled(timeout_s)
 
     def metrics(self) -> SpoolMetrics:
-        """Results that wait or are unacknowledged, and messages dropped since the start."""
-        return self._outbox.metrics()
+        """Results that wait or are unacknowledged, where, and what was lost since the start."""
+        found, spooling = self._outbox.metrics(), self._spooling
+        if spooling is None:
+            return found
+        return msgspec.structs.replace(
+            found, bytes=spooling.bytes, on_disk=spooling.on_disk, trouble=spooling.trouble
+        )
 
     def close(self, timeout_s: float) -> int:
-        """Deliver what is left, say `offline` and disconnect; how many results were left behind.
+        """Deliver what is left, say `offline`, disconnect, and spool the rest; how many results
+        are lost: those that could be neither delivered nor spooled.
 
         Takes at most ``timeout_s``, and no time when no connection stands or is just being made.
         """
         self._steady.open()
         self._outbox.close()
         now_s = time.monotonic()
-        self._farewell_at_s = now_s + 0.8 * timeout_s
-        self._deadline_s = now_s + 0.95 * timeout_s
+        # The disk gets its share of the time.
+        broker_s = timeout_s if self._spooling is None else 0.6 * timeout_s
+        self._farewell_at_s = now_s + 0.8 * broker_s
+        self._deadline_s = now_s + 0.95 * broker_s
         self._closing.set()
         self._wake.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        left = self._outbox.metrics().depth
-        if left:
+            self._thread.join(broker_s)
+        if self._spooling is not None:
+            self._spooling.close(now_s + 0.95 * timeout_s - time.monotonic())
+        depth, lost = self._outbox.metrics().depth, self._outbox.in_memory()
+        if depth > lost:
+            log.info("%d results are kept in the spool for the next start", depth - lost)
+        if lost:
             why = "; ".join(self._told.values()) or "no time was left"
-            log.warning("%d results were not delivered: %s", left, why)
-        return left
+            log.warning("%d results were not delivered: %s", lost, why)
+        return lost
 
     # ---- the publisher's own thread from here on ------------------------------------------------
 
@@ -191,16 +234,23 @@ class Publisher:
                     return
                 connection.step(self._wake.fd, min(left_s, _STEP_S))
             else:
-                connection.step(self._wake.fd, _STEP_S)
+                pause_s = self._outbox.pause_s(_STEP_S) if connection.has_room else _STEP_S
+                connection.step(self._wake.fd, max(pause_s, _SHORTEST_STEP_S))
 
     def _send(self, parcel: Parcel, connection: Connection) -> None:
         try:
-            message = encode(parcel.record, self._context)
+            message = self._encoded(parcel.content)
         except MessageRefused as error:
-            self._outbox.settle(parcel.number, refused=True)
-            self._tell_refused(parcel.topic, str(error))
+            expired = isinstance(error, MessageExpired)
+            self._outbox.settle(parcel.number, refused=not expired, expired=expired)
+            self._refusals.tell(parcel.name, str(error))
         else:
             connection.send(message, parcel.number)
+
+    def _encoded(self, content: Record | Stored) -> Message:
+        if isinstance(content, Stored):
+            return encode_stored(content, self._context, self._spool.boot if self._spool else "")
+        return encode(content, self._context)
 
     def _say_farewell(self, connection: Connection) -> None:
         """Say `offline` ourselves; without an acknowledgement the will says it for us."""
@@ -215,15 +265,10 @@ class Publisher:
     def _acknowledged(self, number: int, refusal: str | None) -> None:
         parcel = self._outbox.settle(number, refused=refusal is not None)
         if parcel is not None and refusal is not None:
-            self._tell_refused(parcel.topic, f"The broker refuses messages: {refusal}.")
+            self._refusals.tell(parcel.name, f"The broker refuses messages: {refusal}.")
 
     def _tell(self, broker: MqttSettings, reason: str) -> None:
         """Log why there is no connection, when the reason is another than before."""
         if reason != self._told.get(str(broker)):
             log.warning("No connection to %s: %s", broker, reason)
             self._told[str(broker)] = reason
-
-    def _tell_refused(self, topic: str, reason: str) -> None:
-        if topic not in self._told_topics:
-            self._told_topics.add(topic)
-            log.error("%s: %s Others like it are only counted.", topic, reason)

@@ -34,7 +34,7 @@ class Steady:
     """
 
     def __init__(
-        self, put: Callable[[str, Record], None], now_s: Callable[[], float] = time.monotonic
+        self, put: Callable[[str, Record], object], now_s: Callable[[], float] = time.monotonic
     ) -> None:
         self._put = put
         self._now_s = now_s

@@ -75,6 +75,16 @@ STATUS = Publication(
     content_type="text/plain",
 )
 
+RESULT = Publication(
+    "result",
+    records.Result,
+    "{prefix}/{device}/{pipeline}/result",
+    retained=False,
+    pace=Pace.RESULT,
+    types=wire.TYPES["result"],
+    converts=(convert.result,),
+)
+
 PUBLISHED: tuple[Publication, ...] = (
     STATUS,
     Publication(
@@ -95,15 +105,7 @@ PUBLISHED: tuple[Publication, ...] = (
         types=wire.TYPES["metrics"],
         converts=(convert.metrics,),
     ),
-    Publication(
-        "result",
-        records.Result,
-        "{prefix}/{device}/{pipeline}/result",
-        retained=False,
-        pace=Pace.RESULT,
-        types=wire.TYPES["result"],
-        converts=(convert.result,),
-    ),
+    RESULT,
     Publication(
         "model",
         records.ModelReport,

@@ -122,6 +122,12 @@ class DetectionResult(_Result, frozen=True):
     detections: Annotated[tuple[Detection, ...], Meta(max_length=MAX_FINDINGS)]
 
 
+RESULTS: dict[str, type[ClassificationResult] | type[DetectionResult]] = {
+    "classification": ClassificationResult,
+    "detection": DetectionResult,
+}
+
+
 class PipelineInfo(Closed, frozen=True):
     """One pipeline. ``labels``: their number, where there are more than 100 or no room for them."""
 
@@ -218,10 +224,19 @@ class PipelineMetrics(Closed, frozen=True):
 
 
 class SpoolMetrics(Closed, frozen=True):
-    """Results that wait for the broker, and those that were dropped since the start."""
+    """Results that wait for the broker, and those that were lost since the start.
+
+    ``dropped``: for the bounds of size and age, or with a damaged file; ``refused``: by the broker
+    or by the limits of a message. ``bytes``: what the spool takes on the disk. ``storage``:
+    where results that wait are put now; ``trouble``: why not on the disk, where they ought to be.
+    """
 
     depth: Count
     dropped: Count
+    refused: Count
+    bytes: Count
+    storage: Literal["disk", "memory"]
+    trouble: Reason | None
 
 
 Flag = Literal["under-voltage", "frequency-capped", "throttled", "soft-temperature-limit"]
@@ -256,7 +271,7 @@ Kind = Literal["result", "info", "model", "health", "metrics"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TYPES: dict[Kind, tuple[type[Closed], ...]] = {
-    "result": (ClassificationResult, DetectionResult),
+    "result": tuple(RESULTS.values()),
     "info": (Info,),
     "model": (Model,),
     "health": (Health,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import platform
+import secrets
 from pathlib import Path
 
 
@@ -27,6 +28,14 @@ def os_name(root: Path = Path("/")) -> str:
         if key == "PRETTY_NAME":
             return value.strip().strip("\"'")
     return f"{platform.system()} {platform.release()}"
+
+
+def boot_id(root: Path = Path("/")) -> str:
+    """What names the time since the machine was started (random(4)): its monotonic clock."""
+    try:
+        return (root / "proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return f"unknown-{secrets.token_hex(8)}"  # no stamp of another process is comparable
 
 
 def give_back_memory() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edged.publish import Context
+from edged.publish import Context, SpoolSettings
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings
 from edged.records import Detection, Latency, ModelRef, Result
@@ -67,9 +67,15 @@ def publisher(context: Context) -> Iterator[Callable[..., Publisher]]:
     """Starts publishers: ``publisher(port)``, ``publisher(port, qos=0, username="u", ...)``."""
     publishers: list[Publisher] = []
 
-    def started(port: int, capacity: int = 1000, qos: int = 1, **settings: Any) -> Publisher:
+    def started(
+        port: int,
+        capacity: int = 1000,
+        qos: int = 1,
+        spool: SpoolSettings | None = None,
+        **settings: Any,
+    ) -> Publisher:
         mqtt = MqttSettings(**{"host": "127.0.0.1", **settings}, port=port, client_id="edged-pi")
-        publishers.append(Publisher(mqtt, dataclasses.replace(context, qos=qos), capacity))
+        publishers.append(Publisher(mqtt, dataclasses.replace(context, qos=qos), capacity, spool))
         publishers[-1].start()
         return publishers[-1]
 

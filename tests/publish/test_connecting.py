@@ -134,7 +134,7 @@ def test_messages_that_the_broker_does_not_allow_are_counted_and_told_once(
         sender.publish(a_result(number))
 
     assert sender.wait_delivered(PATIENCE_S)
-    assert sender.metrics().dropped == 3
+    assert sender.metrics().refused == 3
     assert "Not authorized" in told.wait_for("edged/pi/front/result")
     assert len([line for line in told.lines if "front/result" in line]) == 1
 

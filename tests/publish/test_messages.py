@@ -281,7 +281,14 @@ def test_metrics_are_rounded_and_not_retained(context: Context) -> None:
     assert payload["cpu_temperature_c"] == 48.5
     assert payload["throttled"] is None
     assert payload["throttling"] is None
-    assert payload["spool"] == {"depth": 3, "dropped": 0}
+    assert payload["spool"] == {
+        "depth": 3,
+        "dropped": 0,
+        "refused": 0,
+        "bytes": 0,
+        "storage": "memory",
+        "trouble": None,
+    }
     assert payload["pipelines"]["back"]["latency_ms"] is None
     front = payload["pipelines"]["front"]
     assert (front["frame_rate_hz"], front["inference_rate_hz"]) == (15.0, 14.67)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from edged.handoff import Closed
+from edged.publish import Stored
 from edged.publish.outbox import Outbox
 from edged.records import Health, HealthState, Metrics, Record, Result, SpoolMetrics
 
@@ -16,9 +17,9 @@ LOST = Health("front", HealthState.SOURCE_LOST, "unplugged", 0)
 Make = Callable[..., Result]
 
 
-def taken(outbox: Outbox) -> list[Record]:
+def taken(outbox: Outbox) -> list[Record | Stored]:
     """All that can be taken now."""
-    return [parcel.record for parcel in iter(outbox.take, None)]
+    return [parcel.content for parcel in iter(outbox.take, None)]
 
 
 def filled(results: list[Result], capacity: int = 10) -> Outbox:
@@ -34,7 +35,7 @@ def test_results_leave_in_order_and_stay_until_they_are_acknowledged(a_result: M
 
     parcels = list(iter(outbox.take, None))
 
-    assert [parcel.record for parcel in parcels] == results
+    assert [parcel.content for parcel in parcels] == results
     assert outbox.metrics() == SpoolMetrics(depth=3, dropped=0)
     for parcel in parcels:
         assert not outbox.empty()
@@ -62,7 +63,7 @@ def test_what_was_sent_and_not_acknowledged_comes_again_before_the_rest(a_result
     again = [outbox.take(), outbox.take()]
     outbox.rewind()
 
-    assert [parcel and parcel.record for parcel in again] == results[1:3]
+    assert [parcel and parcel.content for parcel in again] == results[1:3]
     assert taken(outbox) == results[1:]
 
 
@@ -120,14 +121,14 @@ def test_state_that_changed_while_the_older_was_on_its_way_is_not_overtaken_by_i
     assert taken(outbox) == [LOST]
 
 
-def test_what_was_refused_counts_as_dropped(a_result: Make) -> None:
+def test_what_was_refused_is_counted_as_such(a_result: Make) -> None:
     outbox = filled([a_result(0)])
     parcel = outbox.take()
     assert parcel is not None
 
     outbox.settle(parcel.number, refused=True)
 
-    assert outbox.metrics() == SpoolMetrics(depth=0, dropped=1)
+    assert outbox.metrics() == SpoolMetrics(depth=0, dropped=0, refused=1)
 
 
 def test_waiting_ends_when_the_results_so_far_are_settled_whatever_comes_later(

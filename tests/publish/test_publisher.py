@@ -329,5 +329,5 @@ def test_what_must_not_leave_is_told_once_and_counted_and_the_rest_goes_on(
 
     assert sender.wait_delivered(PATIENCE_S)
     assert sequences(heard.wait_for(lambda all_: len(all_) == 2)) == [0, 3]
-    assert sender.metrics() == SpoolMetrics(depth=0, dropped=3)
+    assert sender.metrics() == SpoolMetrics(depth=0, dropped=0, refused=3)
     assert len([line for line in told.lines if "was not sent" in line]) == 1

@@ -1,0 +1,89 @@
+"""Files of spools, rows to put into them, and small disks that are full or cannot be written."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edged.publish import SpoolSettings, Stored
+from edged.publish.spool import Spool, TooOld
+
+BOOT = "0b9a7c1e-4b0e-4d3c-9f4e-5a2f6d3b1c00"
+EARLIER = "11111111-4b0e-4d3c-9f4e-5a2f6d3b1c00"
+
+
+def settings(
+    directory: Path, max_bytes: int = 4 * 2**20, max_age_s: float = 3600, boot: str = BOOT
+) -> SpoolSettings:
+    return SpoolSettings(directory / "spool.db", boot, max_bytes, max_age_s)
+
+
+def row(number: int, size: int = 400, boot: str = BOOT, synced: bool = True) -> Stored:
+    """Captured ``number`` seconds after the boot, which was at 1,000,000 s."""
+    payload = b"%d " % number + b"x" * size
+    return Stored("front", payload, boot, number * 10**9, 1_000_000 + number, synced)
+
+
+def number_of(stored: Stored) -> int:
+    return int(stored.payload.split()[0])
+
+
+def write(
+    spool: Spool, *results: Stored, done: tuple[int, ...] = (), too_old: TooOld | None = None
+) -> tuple[int, ...]:
+    return spool.commit(results, frozenset(done), too_old, 0).rows
+
+
+def numbers(spool: Spool) -> list[int]:
+    """What is in it, in the order of reading."""
+    found: list[int] = []
+    after = 0
+    while rows := spool.read(after, 100):
+        found += [number_of(stored) for _, stored in rows]
+        after = rows[-1][0]
+    return found
+
+
+class SmallDisk:
+    """A file system of its own, in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ballast = path / "ballast"
+
+    def fill(self) -> None:
+        """Leave no byte free."""
+        with self._ballast.open("ab", buffering=0) as ballast:
+            for size in (65536, 4096, 1):
+                try:
+                    while True:
+                        ballast.write(b"\0" * size)
+                except OSError:
+                    continue
+
+    def free(self) -> None:
+        self._ballast.unlink()
+
+    def make_read_only(self) -> None:
+        subprocess.run(["mount", "-o", "remount,ro", str(self.path)], check=True)
+
+    def make_writable(self) -> None:
+        subprocess.run(["mount", "-o", "remount,rw", str(self.path)], check=True)
+
+
+@contextmanager
+def mounted(path: Path, size: str) -> Iterator[SmallDisk]:
+    """Skips the test where nothing may be mounted."""
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield SmallDisk(path)
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
