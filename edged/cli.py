@@ -141,7 +141,7 @@ def _run(options: argparse.Namespace) -> NoReturn:
     _log(options)
     # The watchdog's SIGABRT and any crash leave the traces of all threads in the journal, and no
     # core: that would hold frames.
-    faulthandler.enable()
+    faulthandler.enable(2)  # not sys.stderr, which need not be a file
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     run_daemon(_config_path(options), os.environ, is_root=os.geteuid() == 0)
     # All is delivered and told. What may still run is a thread that is stuck in a driver or an
