@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from . import __version__
 from .cli_models import add_model_commands
+from .cli_watch import add_watch_command
 from .errors import EXIT_FAILED, ConfigError, EdgedError
 
 # Each command imports what it needs when it runs: `edged --version` is quick, and a missing
@@ -99,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     model = commands.add_parser("model", help="get models, look at them, go back to older ones")
     add_model_commands(
         model.add_subparsers(title="commands", metavar="COMMAND", required=True), common, configured
+    )
+
+    add_watch_command(
+        commands.add_parser("watch", parents=[configured], help="a live view in the terminal")
     )
 
     schema = commands.add_parser(

@@ -142,6 +142,10 @@ class House:
         self._daemons.append(Daemon(path, environ or {}, *arguments))
         return self._daemons[-1]
 
+    def stop_all(self) -> list[int]:
+        """In good order; their exit statuses."""
+        return [daemon.stop() for daemon in self._daemons]
+
     def end(self) -> None:
         for daemon in self._daemons:
             daemon.kill()

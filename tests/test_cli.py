@@ -76,6 +76,17 @@ def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
         (("demo", "--seconds", "-1"), "-1 is not allowed; a number above 0"),
         (("demo", "--seconds", "nan"), "nan is not allowed; a number above 0"),
         (("demo", "--seconds", "abc"), "abc is not allowed; a number above 0"),
+        (("watch", "--seconds", "0"), "'0' is not allowed; a number above 0"),
+        (("watch", "--count", "1.5"), "'1.5' is not allowed; a whole number above 0"),
+        (("watch", "--port", "1", "pi"), "--port needs --host"),
+        (("watch", "--ca-file", "ca.crt"), "--ca-file needs --host"),
+        (("watch", "--host", "pi", "--port", "65536"), "'65536' is not allowed; a number from 1"),
+        (("watch", "--host", "mqtt://pi"), "a host's name or address alone, without mqtt://"),
+        (("watch", "--host", "pi", "--prefix", "a/#"), "a topic of 1 to 128 characters"),
+        (("watch", "--host", "pi", "-c", "x"), "--host and --config exclude each other"),
+        (("watch", "--host", "pi", "--password-file", "x"), "--password-file needs --username"),
+        (("watch", "--all", "pi"), "DEVICE and --all exclude each other"),
+        (("watch", "+"), "a name of 1 to 64 characters, without / + #"),
     ],
 )
 def test_wrong_usage_is_status_2_and_says_what_is_wrong(
@@ -91,7 +102,7 @@ def test_help_and_version_are_status_0(edged: Run) -> None:
     assert edged("--version") == (0, f"edged {__version__}\n", "")
     status, out, error = edged("--help")
     assert (status, error) == (0, "")
-    for command in ("run", "demo", "check", "model", "schema"):
+    for command in ("run", "demo", "check", "model", "watch", "schema"):
         assert f"\n    {command} " in out
 
 

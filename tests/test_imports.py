@@ -72,3 +72,13 @@ def test_optional_parts_are_imported_only_where_they_are_used(module: str) -> No
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 node.body = [ast.Pass()]
         assert not any(found.startswith(module) for found in imported(name, tree)), name
+
+
+def test_only_the_live_view_needs_rich() -> None:
+    view = {f"watch/{name}.py" for name in ("live", "table", "terminal", "textline", "view")}
+    for name, text in FILES.items():
+        modules = set(imported(name, ast.parse(text)))
+        rich = any(module.split(".")[0] == "rich" for module in modules)
+        known = {module.replace(".", "/").removeprefix("edged/") + ".py" for module in modules}
+        through = {found for found in known if found.rsplit("/", 1)[0] + ".py" in view}
+        assert name in view or name.startswith("cli") or not (rich or through), name
