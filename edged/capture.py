@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from .errors import EdgedError
+from .events import Event, Lasting, about
 from .handoff import Closed, LatestSlot
 from .records import Frame, Size
 from .sources import Source, Unreadable
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 STALL_AFTER_S = 5.0
 LONGEST_PAUSE_S = 60.0
+STEADY_S = 10.0
 
 
 class CaptureState(enum.Enum):
@@ -103,7 +105,10 @@ class Capture:
         self._pace = Pace(fps, source.live)
         self._on_state = on_state
         self._new_pauses = pauses
-        self._pauses: Iterator[float] | None = None  # None: the last attempt gave a frame
+        self._pauses: Iterator[float] | None = None  # None: it is steady
+        self._failures = 0  # since it was
+        self._opened_ns = 0
+        self._skips = Lasting()
         self._now_ns = now_ns
         self._want: Size | None = None
         self._stopping = threading.Event()
@@ -186,6 +191,7 @@ class Capture:
                 with self._telling:
                     self._tell(CaptureState.LOST, _reason(error))
                 self._pauses = self._pauses or self._new_pauses()
+                self._failures += 1
                 self._stopping.wait(next(self._pauses))
                 continue
             if ended:
@@ -198,7 +204,7 @@ class Capture:
         """Hand on the source's frames: True at its end, False when asked to stop or to reopen."""
         self._reopening.clear()
         try:
-            self._waiting_since_ns = self._now_ns()
+            self._waiting_since_ns = self._opened_ns = self._now_ns()
             self._source.open(self._want)
             while not (self._stopping.is_set() or self._reopening.is_set()):
                 if not self._step():
@@ -206,6 +212,7 @@ class Capture:
             return False
         finally:
             self._waiting_since_ns = None
+            self._tell_skipped()
             self._source.close()
 
     def _step(self) -> bool:
@@ -215,13 +222,15 @@ class Capture:
             frame = self._source.read()
         except Unreadable as error:
             self.skipped += 1
-            log.warning("%s: %s", self.name, error)
+            if self._skips.happened(str(error)):
+                log.warning("%s: %s", self.name, error, extra=about(Event.SOURCE, self.name))
             return True
         self._waiting_since_ns = None
         if frame is None:
             return False
         self._given += 1
-        self._pauses = None
+        if self._pauses is not None:
+            self._came_back()
         with self._telling:
             self._tell(CaptureState.RUNNING, None)
         due_ns = self._pace.due_ns(frame.captured_ns)
@@ -235,6 +244,21 @@ class Capture:
         self._put(frame)
         self.frames += 1
         return True
+
+    def _came_back(self) -> None:
+        """After a failure. One that gives a frame now and then is no better than one that is gone:
+        it is retried more and more slowly until it has been steady for a while.
+        """
+        if self._now_ns() - self._opened_ns >= STEADY_S * 1e9:
+            fields = about(Event.SOURCE, self.name)
+            log.info("%s: its source had failed %d times", self.name, self._failures, extra=fields)
+            self._pauses, self._failures = None, 0
+
+    def _tell_skipped(self) -> None:
+        if untold := self._skips.untold:
+            fields = about(Event.SOURCE, self.name)
+            log.warning("%s: %d more were skipped like that", self.name, untold, extra=fields)
+        self._skips.over()
 
     def _tell(self, state: CaptureState, reason: str | None) -> None:
         """Call with ``_telling`` held: a stall and the frame that ends it come from two threads."""

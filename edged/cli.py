@@ -135,9 +135,9 @@ def _config_path(options: argparse.Namespace) -> Path:
 
 
 def _log(options: argparse.Namespace, quiet: bool = False) -> None:
-    from .service.logs import log_to_stderr
+    from .service.logs import start_logging
 
-    log_to_stderr(logging.DEBUG if options.debug else logging.WARNING if quiet else logging.INFO)
+    start_logging(logging.DEBUG if options.debug else logging.WARNING if quiet else logging.INFO)
 
 
 def _run(options: argparse.Namespace) -> NoReturn:

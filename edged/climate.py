@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
+from .events import Event, about
 from .records import Throttling
 from .runner import Runner
 from .service.chip import Chip
@@ -51,6 +52,7 @@ class Climate:
                 logging.WARNING if reason else logging.INFO,
                 "pipelines %s",
                 reason or "take all frames again",
+                extra=about(Event.GOVERNOR),
             )
             for runner in runners:
                 runner.slow(self.slowing)

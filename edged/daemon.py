@@ -25,6 +25,7 @@ from .climate import Climate
 from .clock import SystemClock
 from .engine import runtime as binding
 from .errors import ConfigError
+from .events import Event, about
 from .handoff import Closed
 from .intake import Intake
 from .publish import Context
@@ -114,7 +115,13 @@ class Daemon:
             self._models_dir.mkdir(parents=True, exist_ok=True)
         self._publisher.start()
         self._take_signals()
-        log.info("edged %s, run %s, device %s", __version__, self.run_id, self._config.device.id)
+        log.info(
+            "edged %s, run %s, device %s",
+            __version__,
+            self.run_id,
+            self._config.device.id,
+            extra=about(Event.START),
+        )
         for pipeline in self._config.pipelines:
             self._start(pipeline)
         self._publish_info()
@@ -172,7 +179,7 @@ class Daemon:
 
     def _deliver_rest(self) -> None:
         """All recordings are over: wait for the broker as long as it takes, or for a signal."""
-        log.info("all pipelines have ended")
+        log.info("all pipelines have ended", extra=about(Event.STOP))
         told = False
         while not self._publisher.wait_delivered(self._supervisor.tick_s):
             self._look_after()
@@ -180,7 +187,12 @@ class Daemon:
                 told = True
                 spool = self._publisher.metrics()
                 fate = "keeps them for the next start" if spool.on_disk else "drops them"
-                log.warning("%d results wait for the broker; SIGTERM %s", spool.depth, fate)
+                log.warning(
+                    "%d results wait for the broker; SIGTERM %s",
+                    spool.depth,
+                    fate,
+                    extra=about(Event.BROKER),
+                )
             try:
                 if self._events.get_nowait() == _STOP:
                     return
@@ -189,7 +201,7 @@ class Daemon:
 
     def _shut_down(self) -> None:
         self._supervisor.stopping()
-        log.info("stopping")
+        log.info("stopping", extra=about(Event.STOP))
         self._watcher.stop(_INTAKE_STOP_S)
         runners = list(self._runners.values())
         for runner in runners:
@@ -197,7 +209,11 @@ class Daemon:
         deadline = time.monotonic() + _RUNNERS_STOP_S
         for runner in runners:
             if not runner.stop("edged was stopped", max(0.0, deadline - time.monotonic())):
-                log.warning("pipeline %s is stuck and was left behind", runner.plan.name)
+                log.warning(
+                    "pipeline %s is stuck and was left behind",
+                    runner.plan.name,
+                    extra=about(Event.STOP, runner.plan.name),
+                )
         self._intake.stop(_INTAKE_STOP_S)
         self._publish_metrics()
         self._publisher.close(_PUBLISHER_CLOSE_S)
@@ -227,12 +243,17 @@ class Daemon:
             new = self._reread()
         except ConfigError as error:
             for problem in error.problems:
-                log.error("%s", problem)
-            log.error("the configuration was not reloaded; everything goes on as before")
+                log.error("%s", problem, extra=about(Event.RELOAD))
+            log.error(
+                "the configuration was not reloaded; everything goes on as before",
+                extra=about(Event.RELOAD),
+            )
             return
         for section in ("device", "mqtt", "spool", "models"):
             if getattr(new, section) != getattr(self._config, section):
-                log.warning("[%s] has changed: restart edged for it", section)
+                log.warning(
+                    "[%s] has changed: restart edged for it", section, extra=about(Event.RELOAD)
+                )
         before = {pipeline.name: pipeline for pipeline in self._config.pipelines}
         after = {pipeline.name: pipeline for pipeline in new.pipelines}
         changed = [name for name in before if before[name] != after.get(name)]
@@ -246,7 +267,8 @@ class Daemon:
             self._start(after[name])
         self._config = new
         self._publish_info()
-        log.info("reloaded: %s", _told(started, [name for name in changed if name not in after]))
+        removed = [name for name in changed if name not in after]
+        log.info("reloaded: %s", _told(started, removed), extra=about(Event.RELOAD))
 
     def _publish(self, record: Record) -> None:
         """From any thread; one that was left behind at the end may still come with something."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from .events import Event, about
 from .records import Health, HealthState
 
 log = logging.getLogger("edged.health")
@@ -85,4 +86,5 @@ class HealthLamp:
         self.shown = (state, reason)
         self._publish(Health(self._pipeline, state, reason, time.monotonic_ns()))
         text = f"{state.value}: {reason}" if reason else state.value
-        log.log(level, "pipeline %s: %s", self._pipeline, text)
+        fields = about(Event.HEALTH, self._pipeline)
+        log.log(level, "pipeline %s: %s", self._pipeline, text, extra=fields)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .errors import EdgedError, ProbeCancelled
+from .events import Event, about
 from .golden import read_golden
 from .loading import Examined, build_model, examine
 from .pipeline import Serving
@@ -113,6 +114,7 @@ class Intake:
                 "pipeline %s: the file of model %s was deleted; what serves goes on serving",
                 runner.plan.name,
                 name,
+                extra=about(Event.MODEL, runner.plan.name, name),
             )
 
     def trial_over(
@@ -134,7 +136,10 @@ class Intake:
                 task()
             except Exception:
                 # One candidate's trouble must not end the thread that all others need.
-                log.exception("taking in a model failed; the models that serve go on")
+                log.exception(
+                    "taking in a model failed; the models that serve go on",
+                    extra=about(Event.MODEL),
+                )
             del task  # it may hold a pipeline that was stopped, and its model
             give_back_memory()
 
@@ -152,7 +157,12 @@ class Intake:
                     verify_all(files, self._keys)  # they may have become required since
                 self._swap(runner, files, self._vault.find(good), None)
             except EdgedError as error:
-                log.warning("pipeline %s: its last good model: %s", plan.name, error)
+                log.warning(
+                    "pipeline %s: its last good model: %s",
+                    plan.name,
+                    error,
+                    extra=about(Event.MODEL, plan.name, plan.model),
+                )
         self._take(plan.model, [runner], new=False)
 
     def _leave(self, runner: Runner) -> None:
@@ -232,7 +242,11 @@ class Intake:
             examined = self._examine(files, kept.path, users[0])
         except ProbeCancelled:
             if not self._closing:
-                log.info("model %s was replaced again while it was tried", files.name)
+                log.info(
+                    "model %s was replaced again while it was tried",
+                    files.name,
+                    extra=about(Event.MODEL, model=files.name),
+                )
             return False
         except EdgedError as error:
             _report(users, Verdict.REFUSED, files.version, str(error))
@@ -291,7 +305,12 @@ class Intake:
                         self._vault.begin_trial(*which[:2], serving.bundle)
                     self._vault.fail_trial(*which, failure)
             except EdgedError as error:
-                log.error("pipeline %s: a trial's end is not remembered: %s", which[0], error)
+                log.error(
+                    "pipeline %s: a trial's end is not remembered: %s",
+                    runner.plan.name,
+                    error,
+                    extra=about(Event.MODEL, runner.plan.name, runner.plan.model),
+                )
             if failure is None:
                 runner.report(Verdict.ACCEPTED, tried.model.spec.version, None)
             else:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from .cadence import Cadence
 from .errors import ModelError
+from .events import Event, Lasting, about
 from .filter import Filter
 from .handoff import Closed, LatestSlot
 from .model import Model
@@ -75,7 +76,7 @@ class Pipeline:
         self._publish = publish
         self._on_fault = on_fault
         self._on_trial = on_trial
-        self._faulty = False
+        self._faults = Lasting()
         self.busy_since_ns: int | None = None
         """Since when a frame has been in hand; None: it waits for one."""
         # Another thread appends what is to serve and what did before: the newest wins.
@@ -130,10 +131,11 @@ class Pipeline:
         except ModelError as error:
             reason = str(error)
         except Exception as error:  # a mistake of ours: it costs this frame, not the pipeline
-            if not self._faulty:
+            if not self._faults.times:
                 # As text: a traceback that a log handler keeps would keep the input's memory in
                 # use, and the runtime would refuse to run.
-                log.error("pipeline %s: %s", self.name, traceback.format_exc())
+                fields = about(Event.INFERENCE, self.name, serving.model.spec.name)
+                log.error("pipeline %s: %s", self.name, traceback.format_exc(), extra=fields)
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         trial = self._trial
         if trial is not None:
@@ -191,7 +193,11 @@ class Pipeline:
 
     def _fault(self, reason: str | None) -> None:
         """Tell a fault when it begins and when it is over, not once a frame."""
-        if reason is None and not self._faulty:
-            return
-        self._faulty = reason is not None
-        self._on_fault(reason)
+        if reason is not None:
+            if self._faults.happened(reason):
+                self._on_fault(reason)
+        elif self._faults.times:
+            frames = self._faults.over()
+            fields = about(Event.INFERENCE, self.name)
+            log.info("pipeline %s: it had failed on %d frames", self.name, frames, extra=fields)
+            self._on_fault(None)

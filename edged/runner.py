@@ -12,6 +12,7 @@ from .cadence import Cadence
 from .capture import Capture, CaptureState
 from .engine.geometry import scaled_size
 from .errors import ModelError
+from .events import Event, about
 from .filter import Filter
 from .handoff import LatestSlot
 from .health import HealthLamp
@@ -243,7 +244,8 @@ class Runner:
         self._tell_serving(model)
         note = unknown_labels(plan.labels, model.spec.labels)
         if note is not None:
-            log.warning("pipeline %s: %s", plan.name, note)
+            fields = about(Event.MODEL, plan.name, plan.model)
+            log.warning("pipeline %s: %s", plan.name, note, extra=fields)
         verdict = Verdict.TRIAL if expected else Verdict.ACCEPTED
         self.report(verdict, model.spec.version, note)
         self._on_model()
@@ -267,6 +269,7 @@ class Runner:
             self.plan.model,
             version or "(no file)",
             f"{verdict.value}: {reason}" if reason else verdict.value,
+            extra=about(Event.MODEL, self.plan.name, self.plan.model),
         )
         candidate = Candidate(self.plan.model, version, verdict, reason, time.monotonic_ns())
         self._publish(ModelReport(self.plan.name, self.active, candidate))
@@ -282,6 +285,7 @@ class Runner:
             model.spec.task,
             model.reading.labels.origin,
             model.reading.pixels.said,
+            extra=about(Event.MODEL, self.plan.name, model.spec.name),
         )
 
     def _resize(self, before: Serving, serving: Serving) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .events import Event, about
 from .records import HealthState
 from .service.notify import Notifier
 
@@ -108,10 +109,10 @@ class Supervisor:
     def _feed(self, trouble: str | None, now_s: float) -> None:
         if (trouble is None) != (self._trouble is None):
             if trouble is None:
-                log.info("all threads get on again")
+                log.info("all threads get on again", extra=about(Event.WATCHDOG))
             else:
                 watched = "; the watchdog is not fed any more" if self._feed_s else ""
-                log.error("%s%s", trouble, watched)
+                log.error("%s%s", trouble, watched, extra=about(Event.WATCHDOG))
         self._trouble = trouble
         if trouble is None and self._feed_s is not None and now_s - self._fed_s >= self._feed_s:
             self._fed_s = now_s

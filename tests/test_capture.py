@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edged.capture import LONGEST_PAUSE_S, Capture, CaptureState, Pace, growing_pauses
+from edged.capture import LONGEST_PAUSE_S, STEADY_S, Capture, CaptureState, Pace, growing_pauses
 from edged.errors import SourceError
 from edged.handoff import Closed, LatestSlot
 from edged.records import Frame, PixelOrder, Size
@@ -198,8 +198,8 @@ def test_an_unexpected_error_counts_as_a_failed_source(
     assert caplog.records[0].exc_info is not None
 
 
-def test_pauses_grow_while_a_source_fails_and_start_anew_after_a_frame(
-    slot: LatestSlot[Frame], states: States
+def test_pauses_grow_while_a_source_fails_and_start_anew_when_it_is_steady(
+    slot: LatestSlot[Frame], states: States, caplog: pytest.LogCaptureFixture
 ) -> None:
     taken: list[tuple[int, int]] = []
     attempts = 0
@@ -211,16 +211,32 @@ def test_pauses_grow_while_a_source_fails_and_start_anew_after_a_frame(
             taken.append((attempts, step))
             yield 0.0
 
+    now_s = 0.0
+
+    def later() -> None:
+        nonlocal now_s
+        now_s += STEADY_S
+
     fail = SourceError("gone")
-    source = ScriptedSource([fail], [fail], [frame(0), fail], [fail], [frame(1)])
+    # A frame right after a failure proves nothing; one that comes after a while does.
+    scripts: list[list[Step]] = [[fail], [frame(0), fail], [later, frame(1), fail], [fail]]
     capture = Capture(
-        "front", source, slot, fps=None, realtime=False, on_state=states, pauses=pauses
+        "front",
+        ScriptedSource(*scripts, [frame(2)]),
+        slot,
+        fps=None,
+        realtime=False,
+        on_state=states,
+        pauses=pauses,
+        now_ns=lambda: round(now_s * 1000) * MS,
     )
+    caplog.set_level(logging.INFO, "edged.capture")
 
     capture.start(None)
 
-    assert numbers(slot) == [0, 1]
+    assert numbers(slot) == [0, 1, 2]
     assert taken == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert caplog.messages == ["front: its source had failed 2 times"]
     assert capture.stop(BOUND_S)
 
 
@@ -247,6 +263,21 @@ def test_an_unreadable_picture_is_told_counted_and_passed_over(
     assert capture.frames == 2
     assert caplog.messages == ["front: b.jpg is skipped: cut short."]
     assert states.told == [RUNNING, ENDED]
+
+
+def test_many_unreadable_pictures_are_told_once_and_counted(
+    capture_of: Make, slot: LatestSlot[Frame], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken: list[Step] = [Unreadable(f"{number}.jpg is skipped.") for number in range(500)]
+    capture = capture_of(ScriptedSource([*broken, frame(0)]))
+    capture.start(None)
+    assert numbers(slot) == [0]
+    assert capture.skipped == 500
+    assert capture.stop(BOUND_S)
+    assert caplog.messages == [
+        "front: 0.jpg is skipped.",
+        "front: 499 more were skipped like that",
+    ]
 
 
 def test_a_new_size_opens_the_source_anew_and_tells_nothing(

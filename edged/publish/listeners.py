@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from paho.mqtt.client import topic_matches_sub
 
+from ..events import Event, about
 from . import Received
 
 MAX_HEARD_BYTES = 16 * 1024
@@ -53,4 +54,6 @@ class Listeners:
         """Log what is wrong with a subscription, each kind of it once."""
         if topic_filter not in self._told:
             self._told.add(topic_filter)
-            log.error("Subscription %s: %s Others like it are not told.", topic_filter, reason)
+            fields = about(Event.REFUSED)
+            text = "Subscription %s: %s Others like it are not told."
+            log.error(text, topic_filter, reason, extra=fields)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import MessageExpired, MessageRefused
+from ..events import Event, about
 from ..records import Record, Result, SpoolMetrics
 from . import Context, Message, SpoolSettings, Stored
 from .attempts import Attempts
@@ -70,6 +71,7 @@ class Publisher:
         self._closing = threading.Event()
         self._farewell_at_s = self._deadline_s = math.inf
         self._told: dict[str, str] = {}  # by broker: why there is no connection
+        self._failures = 0  # to connect, since it last did
         self._refusals = Refusals()
         self._thread = threading.Thread(target=self._run, name="edged-publish", daemon=True)
 
@@ -114,6 +116,7 @@ class Publisher:
             log.warning(
                 "%d results wait in memory: the oldest make room for new ones and are lost",
                 self._capacity,
+                extra=about(Event.SPOOL),
             )
         if self.connected:
             self._wake.set()
@@ -155,10 +158,14 @@ class Publisher:
             self._spooling.close(now_s + 0.95 * timeout_s - time.monotonic())
         depth, lost = self._outbox.metrics().depth, self._outbox.in_memory()
         if depth > lost:
-            log.info("%d results are kept in the spool for the next start", depth - lost)
+            fields = about(Event.SPOOL)
+            text = "%d results are kept in the spool for the next start"
+            log.info(text, depth - lost, extra=fields)
         if lost:
             why = "; ".join(self._told.values()) or "no time was left"
-            log.warning("%d results were not delivered: %s", lost, why)
+            fields = about(Event.BROKER)
+            log.warning("%d results were not delivered: %s", lost, why, extra=fields)
+        self._refusals.sum_up()
         return lost
 
     # ---- the publisher's own thread from here on ------------------------------------------------
@@ -172,6 +179,7 @@ class Publisher:
             if error is None:
                 break
             if not attempts.in_other_words(error):
+                self._failures += 1
                 self._tell(broker, str(attempts.understood(error, connected_s)))
                 self._closing.wait(attempts.pause_s(error, connected_s))
         self._wake.close()
@@ -191,7 +199,14 @@ class Publisher:
             since_s = time.monotonic()
             self._told.clear()
             self.connected = True
-            log.info("Connected to %s with MQTT %s", broker, version.value)
+            log.info(
+                "Connected to %s with MQTT %s%s",
+                broker,
+                version.value,
+                f", after {self._failures} failures" if self._failures > 1 else "",
+                extra=about(Event.BROKER),
+            )
+            self._failures = 0
             # What came for a process before this one is not for this one. Nor is what came while
             # MQTT 3.1.1 was spoken, where a session does not end by itself.
             self._resume = version is Version.V5 and self._settings.session_expiry_s > 0
@@ -270,5 +285,6 @@ class Publisher:
     def _tell(self, broker: MqttSettings, reason: str) -> None:
         """Log why there is no connection, when the reason is another than before."""
         if reason != self._told.get(str(broker)):
-            log.warning("No connection to %s: %s", broker, reason)
+            fields = about(Event.BROKER)
+            log.warning("No connection to %s: %s", broker, reason, extra=fields)
             self._told[str(broker)] = reason

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+from collections import defaultdict
+from functools import partial
+
+from ..events import Event, Lasting, about
 
 log = logging.getLogger("edged.publish")
 
@@ -13,11 +18,20 @@ class Refusals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._topics: set[str] = set()
+        self._refused: defaultdict[str, Lasting] = defaultdict(partial(Lasting, math.inf))
 
     def tell(self, topic: str, reason: str) -> None:
         with self._lock:
-            if topic in self._topics:
-                return
-            self._topics.add(topic)
-        log.error("%s: %s Others like it are only counted.", topic, reason)
+            first = self._refused[topic].happened(reason)
+        if first:
+            fields = about(Event.REFUSED)
+            log.error("%s: %s Others like it are only counted.", topic, reason, extra=fields)
+
+    def sum_up(self) -> None:
+        """In the end: of which topics there were more than the one that was told."""
+        with self._lock:
+            counts = {topic: refused.times for topic, refused in self._refused.items()}
+        for topic, times in counts.items():
+            if times > 1:
+                fields = about(Event.REFUSED)
+                log.warning("%s: %d were refused in all", topic, times, extra=fields)

@@ -9,6 +9,7 @@ import threading
 import time
 
 from ..errors import MessageExpired, MessageRefused
+from ..events import Event, about
 from . import Context, SpoolSettings, Stored
 from .backlog import Waiting
 from .messages import store
@@ -85,7 +86,7 @@ class Spooling:
             except SpoolTrouble as trouble:
                 self._go_without(trouble)
             except Exception as mistake:  # of ours: results go on, in memory
-                log.exception("The spool failed")
+                log.exception("The spool failed", extra=about(Event.SPOOL))
                 self._go_without(SpoolTrouble(f"{type(mistake).__name__}: {mistake}"))
             self.bytes = self._spool.bytes_on_disk()
             if closing:
@@ -199,6 +200,7 @@ class Spooling:
             "The spool %s cannot be read: %s. It was moved to %s, with %d results; a new one is "
             "begun.",
             *(self._settings.path, damage, aside.name, lost),
+            extra=about(Event.SPOOL),
         )
         now_s = time.monotonic()
         self._open_at_s = now_s if now_s >= self._anew_at_s else self._anew_at_s
@@ -224,12 +226,14 @@ class Spooling:
                 "The spool %s cannot be used: %s. Results that wait for the broker stay in memory "
                 "until it can.",
                 *(self._settings.path, trouble),
+                extra=about(Event.SPOOL),
             )
         self.on_disk, self.trouble = False, str(trouble)
 
     def _tell_well(self) -> None:
         if self.trouble is not None:
-            log.info("The spool %s can be used again", self._settings.path)
+            fields = about(Event.SPOOL)
+            log.info("The spool %s can be used again", self._settings.path, extra=fields)
         self.on_disk, self.trouble = True, None
         self._pause_s = _FIRST_PAUSE_S
 
@@ -237,10 +241,11 @@ class Spooling:
         """Once for each time that the bounds are reached."""
         if committed.for_bytes and not self._dropping:
             what = "The spool is full (spool.max_bytes)"
-            log.warning("%s: the oldest results make room for new ones and are lost", what)
+            text = "%s: the oldest results make room for new ones and are lost"
+            log.warning(text, what, extra=about(Event.SPOOL))
         if committed.for_age and not self._dropping:
             what = "Results in the spool have become too old (spool.max_age_s)"
-            log.warning("%s: they are dropped", what)
+            log.warning("%s: they are dropped", what, extra=about(Event.SPOOL))
         self._dropping = bool(self._spool.rows) and (
             self._dropping or committed.for_bytes > 0 or committed.for_age > 0
         )

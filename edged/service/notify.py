@@ -12,6 +12,8 @@ import socket
 import time
 from collections.abc import Callable, MutableMapping
 
+from ..events import Event, about
+
 log = logging.getLogger("edged.service")
 
 # The manager reads at once; one that is stuck must not hold up the daemon.
@@ -84,5 +86,9 @@ class Notifier:
             self._broken = False
         except OSError as error:
             if not self._broken:
-                log.warning("the service manager cannot be told anything: %s", error.strerror)
+                log.warning(
+                    "the service manager cannot be told anything: %s",
+                    error.strerror,
+                    extra=about(Event.WATCHDOG),
+                )
             self._broken = True

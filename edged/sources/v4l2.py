@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 
 from ..errors import SourceError
+from ..events import Event, about
 from ..records import Frame, PixelOrder, Size, UInt8Array
 from .opencv import TIMEOUT_S, Reader
 
@@ -90,7 +91,13 @@ class V4l2Source:
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         )
         if given != self._size:
-            log.warning("%s gives %s instead of %s.", self._device, given, self._size)
+            log.warning(
+                "%s gives %s instead of %s.",
+                self._device,
+                given,
+                self._size,
+                extra=about(Event.SOURCE),
+            )
 
     def read(self) -> Frame:
         assert self._reader is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 
 from ..errors import SourceError
+from ..events import Event, about
 from ..records import Frame, PixelOrder, Size, UInt8Array
 from .opencv import TIMEOUT_S, Reader
 
@@ -85,7 +86,12 @@ class VideoSource:
         rate_hz = capture.get(cv2.CAP_PROP_FPS)
         if 0 < rate_hz < 1000:  # not for NaN either
             return rate_hz
-        log.warning("%s tells no frame rate; it is played at %g.", self._shown, ASSUMED_RATE_HZ)
+        log.warning(
+            "%s tells no frame rate; it is played at %g.",
+            self._shown,
+            ASSUMED_RATE_HZ,
+            extra=about(Event.SOURCE),
+        )
         return ASSUMED_RATE_HZ
 
     def read(self) -> Frame | None:
@@ -128,6 +134,7 @@ class VideoSource:
                 self._shown,
                 self._since_begin,
                 expected,
+                extra=about(Event.SOURCE),
             )
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import EdgedError
+from ..events import Event, about
 from .atomic import DISK, Disk, new_beside
 from .ledger import Ledger, Version, decode, encode
 from .models import ModelFiles
@@ -162,6 +163,7 @@ class Vault(Shelf):
             "no model is known good until it has passed a trial again",
             why,
             aside,
+            extra=about(Event.STORE),
         )
         return Ledger()
 
@@ -174,13 +176,18 @@ class Vault(Shelf):
             if self._bundles.is_whole(version.bundle, version.size_bytes)
         }
         for bundle in sorted(ledger.bundles() - whole):
-            log.warning("the kept model %s is damaged and was forgotten", bundle[:12])
+            log.warning(
+                "the kept model %s is damaged and was forgotten",
+                bundle[:12],
+                extra=about(Event.STORE),
+            )
         ledger = ledger.keeping(whole)
         for pipeline, standings in ledger.pipelines.items():
             for model, standing in standings.items():
                 if standing.trial is not None:
                     told = (pipeline, DIED, model, standing.trial[:12])
-                    log.warning("pipeline %s: %s: %s %s", *told)
+                    fields = about(Event.MODEL, pipeline, model)
+                    log.warning("pipeline %s: %s: %s %s", *told, extra=fields)
                     ledger = ledger.failed(pipeline, model, standing.trial, DIED)
         return self._pruned(ledger)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..events import Event, about
 from .file_events import FileEvents
 from .settling import SETTLE_S, UNFINISHED_S, Change, Outcome, Settling
 from .watched import SUFFIXES, fingerprint
@@ -175,6 +176,6 @@ class Watcher:
             return
         self._trouble = trouble
         if trouble is None:
-            log.info("watching %s", self._dir)
+            log.info("watching %s", self._dir, extra=about(Event.STORE))
         else:
-            log.warning("%s", trouble)
+            log.warning("%s", trouble, extra=about(Event.STORE))

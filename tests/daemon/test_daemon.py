@@ -313,6 +313,7 @@ def test_numbers_that_are_not_finite_are_told_once_and_end_when_they_do(
     assert [line for line in told if not line.startswith("model ")] == [
         "running",
         "degraded: inference fails: its scores are not finite numbers",
+        "it had failed on 2 frames",
         "running",
         "stopped: the recording has ended",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import logging
 import os
 import re
@@ -12,7 +14,9 @@ from typing import TextIO
 
 import pytest
 
-from edged.service.logs import log_to_stderr
+import edged
+from edged.events import Event, about
+from edged.service.logs import start_logging
 
 Written = Callable[[int], str]
 
@@ -31,7 +35,7 @@ def written(stderr: TextIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[Written
 
     def lines(level: int) -> str:
         monkeypatch.setattr(sys, "stderr", stderr)
-        log_to_stderr(level)
+        start_logging(level, lambda: None)
         log = logging.getLogger("edged.test")
         log.debug("a detail")
         log.info("pipeline %s runs", "front")
@@ -68,3 +72,103 @@ def test_a_terminal_that_a_service_has_started_is_no_journal(
 ) -> None:
     monkeypatch.setenv("JOURNAL_STREAM", stream)
     assert "<" not in written(logging.INFO)
+
+
+# ---- records with fields, through systemd's binding ----------------------------------------------
+
+
+class Binding:
+    """Stands in for ``systemd.journal.send``."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.sent: list[tuple[str, dict[str, object]]] = []
+        self._error = error
+
+    def __call__(self, message: str, **fields: object) -> None:
+        if self._error is not None:
+            raise self._error
+        self.sent.append((message, fields))
+
+
+Start = Callable[[Binding], None]
+
+
+@pytest.fixture
+def start(stderr: TextIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts logging in a process whose standard error is the journal's."""
+    logger = logging.getLogger("edged")
+    before = logger.handlers[:], logger.level, logger.propagate
+
+    def started(binding: Binding) -> None:
+        stat = os.fstat(stderr.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
+        monkeypatch.setattr(sys, "stderr", stderr)
+        start_logging(logging.INFO, lambda: binding)
+
+    yield started
+    logger.handlers[:], logger.level, logger.propagate = before
+
+
+def test_the_journal_gets_the_fields_and_where_a_record_was_made(
+    start: Start, stderr: TextIO
+) -> None:
+    binding = Binding()
+    start(binding)
+    log = logging.getLogger("edged.test")
+    log.warning("pipeline %s: hot", "front", extra=about(Event.GOVERNOR, "front", "coco-ssd"))
+    [(message, fields)] = binding.sent
+    assert message == "pipeline front: hot"
+    assert fields.pop("CODE_LINE") == inspect.stack()[0].lineno - 3
+    assert Path(str(fields.pop("CODE_FILE"))).name == "test_logs.py"
+    assert fields == {
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "edged",
+        "LOGGER": "edged.test",
+        "CODE_FUNC": "test_the_journal_gets_the_fields_and_where_a_record_was_made",
+        "EVENT": "governor",
+        "PIPELINE": "front",
+        "MODEL": "coco-ssd",
+    }
+    stderr.seek(0)
+    assert stderr.read() == ""  # nothing is told twice
+
+
+def test_a_record_about_no_pipeline_has_no_such_field(start: Start) -> None:
+    binding = Binding()
+    start(binding)
+    logging.getLogger("edged.test").info("stopping", extra=about(Event.STOP))
+    assert binding.sent[0][1]["EVENT"] == "stop"
+    assert not {"PIPELINE", "MODEL"} & binding.sent[0][1].keys()
+
+
+def test_a_file_s_name_that_is_no_text_is_told_all_the_same(
+    start: Start,
+) -> None:
+    binding = Binding()
+    start(binding)
+    logging.getLogger("edged.test").info("%s is skipped", "a\udcff.jpg")
+    assert binding.sent[0][0] == "a?.jpg is skipped"
+
+
+def test_what_the_binding_cannot_send_becomes_a_line(start: Start, stderr: TextIO) -> None:
+    start(Binding(OSError("no journal")))
+    logging.getLogger("edged.test").error("broken")
+    stderr.seek(0)
+    assert stderr.read() == "<3>broken\n"
+
+
+def test_every_record_of_edged_is_about_something() -> None:
+    """Each call of a log has its ``extra``; those of commands and of debugging need none."""
+    package = Path(edged.__file__).parent
+    levels = {"info", "warning", "error", "exception", "log"}
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and ast.unparse(node.func.value) == "log"
+                and node.func.attr in levels
+                and path.name != "inspect.py"
+            ):
+                extra = [keyword for keyword in node.keywords if keyword.arg == "extra"]
+                assert extra, f"{path.relative_to(package)}:{node.lineno}"
