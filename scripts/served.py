@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from conftest import Mosquitto, Subscriber
-from household import Daemon, House
+from household import Daemon, House, resident_kb
 from paho.mqtt.enums import MQTTProtocolVersion
 from swapping import Stream, pipeline
 
@@ -26,9 +26,7 @@ class Served:
     stream: Stream
 
     def resident_kb(self) -> int:
-        """Of the daemon's memory (``VmRSS``)."""
-        status = Path(f"/proc/{self.daemon.process.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line)
+        return resident_kb(self.daemon.process.pid)
 
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self.daemon.process.pid}/fd").iterdir()))

@@ -42,17 +42,23 @@ def testdata() -> Path:
 class Mosquitto:
     """A mosquitto of our own on a loopback port. ``log`` holds what it has said since its start."""
 
-    def __init__(self, directory: Path, *lines: str) -> None:
-        """``lines`` go into its config, below the listener; without any everybody may connect."""
+    def __init__(self, directory: Path, *lines: str, keeps: bool = False) -> None:
+        """``lines`` go into its config, below the listener; without any everybody may connect.
+
+        ``keeps``: what it holds outlives its end by ``stop``, until ``forget``.
+        """
         self.port = free_port()
         self.log: list[str] = []
         self._said = threading.Condition()
         self._config = directory / f"mosquitto-{self.port}.conf"
+        self._kept = directory / f"mosquitto-{self.port}.db"
         settings = (
             "user root",
             f"listener {self.port} 127.0.0.1",
             *(lines or ("allow_anonymous true",)),
-            "persistence false",
+            f"persistence {str(keeps).lower()}",
+            f"persistence_file {self._kept.name}",
+            f"persistence_location {directory}/",
             "log_dest stderr",
             "log_type all",
         )
@@ -60,7 +66,9 @@ class Mosquitto:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Mosquitto:
-        """Start it, again on the same port and with nothing remembered; waits until it listens."""
+        """Start it, again on the same port and, unless it ``keeps``, with nothing remembered; waits
+        until it listens.
+        """
         path = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         if path is None:
             pytest.fail("mosquitto is not installed: run scripts/test")
@@ -95,10 +103,21 @@ class Mosquitto:
         """It goes on where it was frozen."""
         self._signal(signal.SIGCONT)
 
+    def stop(self) -> None:
+        """Ask it to end, and wait for that."""
+        self._end(signal.SIGTERM)
+
+    def forget(self) -> None:
+        """Take from it, while it is ended, what it has kept."""
+        self._kept.unlink(missing_ok=True)
+
     def kill(self) -> None:
         """End it at once, frozen or not; may be called twice."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(number)
             self._process.wait(PATIENCE_S)
             self._reader.join(PATIENCE_S)
             self._process = None

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from edged.store.watched import path_in
 
 PATIENCE_S = 30.0
 SMALL_MODELS = Path(__file__).resolve().parent / "models"
+SCRIPTS = SMALL_MODELS.parent.parent / "scripts"
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 OPTIONS = LoadOptions(threads=1, delegate=None, fit=Fit.STRETCH)
 
@@ -37,11 +38,18 @@ class Message(Protocol):
 class Daemon:
     """``edged run`` in a process of its own. ``lines`` is what it has logged so far."""
 
-    def __init__(self, config: Path, environ: Mapping[str, str], *arguments: str) -> None:
+    def __init__(
+        self,
+        config: Path,
+        environ: Mapping[str, str],
+        *arguments: str,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """``prefix``: a command that becomes the one which follows it, as nsenter(1) does."""
         self.config = config
         own = {key: value for key, value in os.environ.items() if key not in ("EDGED_CONFIG",)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edged", "run", "-c", str(config), *arguments],
+            [*prefix, sys.executable, "-m", "edged", "run", "-c", str(config), *arguments],
             stderr=subprocess.PIPE,
             text=True,
             env={**own, **environ},
@@ -118,14 +126,24 @@ class House:
         return path
 
     def configure(
-        self, port: int, *pipelines: str, device: str = "pi", models: str = "", mqtt: str = ""
+        self,
+        port: int,
+        *pipelines: str,
+        device: str = "pi",
+        host: str = "127.0.0.1",
+        **tables: str,
     ) -> Path:
-        """Write the config; each pipeline is TOML below its own ``[[pipelines]]``, ``models`` and
-        ``mqtt`` are lines below ``[models]`` and ``[mqtt]``.
+        """Write the config; each pipeline is TOML below its own ``[[pipelines]]``, ``tables`` are
+        more lines below those of their names.
         """
-        text = f'[device]\nid = "{device}"\nstate_dir = "state"\n'
-        text += f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n{mqtt}\n'
-        text += f'[models]\ndir = "models"\n{models}\n'
+        lines = {
+            "device": f'id = "{device}"\nstate_dir = "state"',
+            "mqtt": f'host = "{host}"\nport = {port}',
+            "models": 'dir = "models"',
+        }
+        text = ""
+        for name in lines | tables:
+            text += f"[{name}]\n{lines.get(name, '')}\n{tables.get(name, '')}\n"
         text += "".join(f"[[pipelines]]\n{pipeline}\n" for pipeline in pipelines)
         path = self.directory / "edged.toml"
         path.write_text(text)
@@ -136,10 +154,11 @@ class House:
         config: Path | None = None,
         environ: Mapping[str, str] | None = None,
         *arguments: str,
+        prefix: Sequence[str] = (),
     ) -> Daemon:
         """Start the daemon, with these variables beside our own, and these arguments."""
         path = config or self.directory / "edged.toml"
-        self._daemons.append(Daemon(path, environ or {}, *arguments))
+        self._daemons.append(Daemon(path, environ or {}, *arguments, prefix=prefix))
         return self._daemons[-1]
 
     def stop_all(self) -> list[int]:
@@ -157,6 +176,21 @@ def load(models_dir: Path, name: str, options: LoadOptions = OPTIONS) -> Model:
     files = read_model_files(path)
     reading = examine(files, path, options).reading
     return build_model(name, files, path, options, reading)
+
+
+def resident_kb(pid: int) -> int:
+    """Of a process's memory (``VmRSS``)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line)
+
+
+def run_script(script: str, *arguments: str) -> dict[str, Any]:
+    """What one of the long runs tells; its exit status is 0 where every promise was kept."""
+    command = [sys.executable, str(SCRIPTS / script), *arguments, "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
 
 
 def images(path: Path, *more: str) -> str:
