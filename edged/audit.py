@@ -16,6 +16,7 @@ from . import config as configuration
 from .audit_files import Place, connects, reads, writes
 from .publish import bounds
 from .publish.attempts import SHORTEST_PAUSE_S
+from .publish.home_assistant_entities import plain_id
 from .publish.messages import MAX_PAYLOAD_BYTES
 from .publish.steady import BURST, PER_S
 from .publish.topics import HEARD, PUBLISHED, Pace, Publication
@@ -137,7 +138,13 @@ def _fields(entry: Publication) -> Iterable[bounds.Field]:
 
 
 def _named(topic: str, config: configuration.Config, pipeline: str) -> str:
-    return topic.format(prefix=config.mqtt.topic_prefix, device=config.device.id, pipeline=pipeline)
+    return topic.format(
+        prefix=config.mqtt.topic_prefix,
+        device=config.device.id,
+        pipeline=pipeline,
+        home_assistant=config.mqtt.home_assistant_prefix,
+        device_id=plain_id(config.device.id),
+    )
 
 
 def _limits(

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import config as configuration
+from .announcer import FILE_NAME as HOME_ASSISTANT_FILE
 from .publish.settings import addresses
 from .store.models import BESIDE, SUFFIX
 
@@ -54,6 +55,9 @@ def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> I
     yield Place(f"{store}/.part-*/*", "and its files")
     yield Place(f"{store}/.gone-*", "a copy that is being removed")
     yield Place(f"{store}/.gone-*/*", "and its files")
+    told = state_dir / HOME_ASSISTANT_FILE
+    yield Place(f"{told}", "what Home Assistant was told of, so that it can be taken back")
+    yield Place(f"{told.with_name(f'.new-{told.name}')}", "and the same before it takes its place")
     if config.spool.max_bytes > 0:
         spool = state_dir / "spool.db"
         yield Place(f"{spool}", "results, as they are sent, that wait for the broker")

@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_SCHEMAS = ("result", "model", "health", "info", "metrics", "config")
+_SCHEMAS = ("result", "model", "health", "info", "metrics", "discovery", "config")
 
 
 def _seconds(text: str) -> float:

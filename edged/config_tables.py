@@ -21,6 +21,7 @@ from .config_types import (
     Hosts,
     Labels,
     ModelName,
+    OptionalTopicPrefix,
     OptionValue,
     Port,
     Seconds,
@@ -172,6 +173,7 @@ class Mqtt(Table, frozen=True):
     ``hosts``: a cluster's addresses in place of ``host``, tried in order; ``port`` is for those
     without one. ``session_expiry_s``: how long the broker keeps the subscriptions, and what comes
     for them, when the connection is lost. ``message_expiry_s`` None: results never expire.
+    ``home_assistant`` is off where ``home_assistant_prefix`` is empty.
     """
 
     refused: ClassVar[Mapping[str, str]] = {
@@ -190,11 +192,14 @@ class Mqtt(Table, frozen=True):
     session_expiry_s: Annotated[int, Meta(ge=0, le=7 * 24 * 3600)] = 300
     message_expiry_s: Seconds | None = None
     home_assistant: bool = True
+    home_assistant_prefix: OptionalTopicPrefix = "homeassistant"
     tls: Tls | None = None
 
     def __post_init__(self) -> None:
         if not self.port:
             force_setattr(self, "port", 1883 if self.tls is None else 8883)
+        if not self.home_assistant_prefix:
+            force_setattr(self, "home_assistant", False)
 
     @classmethod
     def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:

@@ -33,6 +33,16 @@ TopicPrefix = Annotated[
         "not beginning with $, without spaces or / at its ends and without //",
     ),
 ]
+OptionalTopicPrefix = Annotated[
+    str,
+    Meta(
+        max_length=128,
+        pattern=rf"^(?![\s\S]*[+#{_CONTROL}])(?:(?![$/\s])(?![\s\S]*(?://|/$))[\s\S]*\S)?$",
+        description="a topic of at most 128 characters, without + # or control characters, "
+        "not beginning with $, without spaces or / at its ends and without //; "
+        "or nothing, in quotes",
+    ),
+]
 ModelName = Annotated[
     str,
     Meta(

@@ -19,6 +19,7 @@ import cv2
 
 from . import __version__
 from . import config as configuration
+from .announcer import FILE_NAME, Announcer, Memory
 from .build import make_plan, make_source, mqtt_settings, spool_settings
 from .cadence import Cadence, Publish
 from .climate import Climate
@@ -31,6 +32,7 @@ from .intake import Intake
 from .publish import Context
 from .publish.publisher import Publisher
 from .publish.settings import MqttSettings
+from .publish.topics import HOME_ASSISTANT_STATUS, topic_for
 from .records import Info, Metrics, Record
 from .runner import Runner
 from .service import machine
@@ -89,9 +91,14 @@ class Daemon:
             clock=SystemClock(),
             version=__version__,
             message_expiry_s=config.mqtt.message_expiry_s,
+            home_assistant=config.mqtt.home_assistant_prefix if config.mqtt.home_assistant else "",
         )
         spool = spool_settings(config.spool, state_dir)
         self._publisher = Publisher(settings, context, spool=spool)
+        self._announcer = Announcer(context, Memory(state_dir / FILE_NAME), self._publisher)
+        if context.home_assistant:
+            status = topic_for(HOME_ASSISTANT_STATUS, context)
+            self._publisher.listen(status, self._announcer.heard)
         self._models_dir = models_dir
         models = config.models
         self._vault = Vault(state_dir, models.keep_versions)
@@ -114,6 +121,7 @@ class Daemon:
         with contextlib.suppress(OSError):  # the watcher tells where there is none, and waits
             self._models_dir.mkdir(parents=True, exist_ok=True)
         self._publisher.start()
+        self._announcer.open()
         self._take_signals()
         log.info(
             "edged %s, run %s, device %s",
@@ -164,10 +172,11 @@ class Daemon:
                 next_metrics += INTERVAL_S
 
     def _look_after(self) -> None:
-        """See how all get on, and tell the service manager."""
+        """See how all get on, and tell the service manager and Home Assistant."""
         self._climate.look(self._runners.values())
         for runner in self._runners.values():
             runner.check()
+        self._announcer.check()
         threads = {
             "the publisher": self._publisher.alive,
             "the thread that takes in models": self._intake.alive,
@@ -215,6 +224,7 @@ class Daemon:
                     extra=about(Event.STOP, runner.plan.name),
                 )
         self._intake.stop(_INTAKE_STOP_S)
+        self._announcer.check()
         self._publish_metrics()
         self._publisher.close(_PUBLISHER_CLOSE_S)
 
@@ -280,15 +290,15 @@ class Daemon:
     def _publish_info(self) -> None:
         """Called from the runners' threads too."""
         runtime = binding.runtime()
-        self._publish(
-            Info(
-                runtime=runtime.name,
-                runtime_version=runtime.version,
-                host=platform.node(),
-                os=machine.os_name(),
-                pipelines=tuple(runner.info() for runner in list(self._runners.values())),
-            )
+        info = Info(
+            runtime=runtime.name,
+            runtime_version=runtime.version,
+            host=platform.node(),
+            os=machine.os_name(),
+            pipelines=tuple(runner.info() for runner in list(self._runners.values())),
         )
+        self._publish(info)
+        self._announcer.announce(info)
 
     def _publish_metrics(self) -> None:
         now_ns = time.monotonic_ns()

@@ -47,6 +47,7 @@ id = "demo"
 [mqtt]
 host = "127.0.0.1"
 port = {port}
+home_assistant = false
 [[pipelines]]
 name = "shapes"
 model = "shapes"

@@ -335,4 +335,48 @@ class Metrics:
     memory_bytes: int
 
 
-Record = Result | Health | ModelReport | Info | Metrics
+class EntityKind(enum.Enum):
+    """What Home Assistant can show: of a pipeline, and the last two of the device."""
+
+    CLASS = "class"
+    OBJECTS = "objects"
+    HEALTH = "health"
+    MODEL = "model"
+    RATE = "rate"
+    LATENCY = "latency"
+    TEMPERATURE = "temperature"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One thing that Home Assistant shows; ``pipeline`` is None for what is of the device."""
+
+    kind: EntityKind
+    pipeline: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryPlace:
+    """Where a device is announced: Home Assistant's prefix, and the device as its topic has it."""
+
+    prefix: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What Home Assistant is told of a device; without any entity it is to forget the device.
+
+    ``gone``: the component ids of what it was told of before and is to remove. ``brief``: only what
+    an entity cannot do without, where there is no room for more.
+    """
+
+    place: DiscoveryPlace
+    os: str = ""
+    entities: tuple[Entity, ...] = ()
+    gone: tuple[str, ...] = ()
+    brief: bool = False
+
+
+Record = Result | Health | ModelReport | Info | Metrics | Announcement

@@ -54,7 +54,14 @@ def test_every_topic_is_told_with_what_the_publisher_makes_of_it() -> None:
         "edged/garden-pi/front/result": (False, 1),
         "edged/garden-pi/front/model": (True, 1),
         "edged/garden-pi/front/health": (True, 1),
+        "homeassistant/device/garden-pi/config": (True, 1),
     }
+
+
+def test_what_is_switched_off_is_neither_sent_nor_heard() -> None:
+    found = audited("[mqtt]\nhome_assistant = false\n" + FRONT + SYNTHETIC)
+    assert not [sent for sent in found.sends if "homeassistant" in sent.topic]
+    assert not [heard for heard in found.hears if "homeassistant" in heard.topic]
 
 
 def test_what_a_longest_result_may_hold_follows_from_the_configuration() -> None:

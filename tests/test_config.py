@@ -97,6 +97,7 @@ def test_the_shortest_config_has_the_defaults_of_the_contract() -> None:
         qos=1,
         keepalive_s=60,
         home_assistant=True,
+        home_assistant_prefix="homeassistant",
         tls=None,
     )
     assert got.spool == Spool(max_bytes=67108864, max_age_s=604800)
@@ -211,11 +212,18 @@ def test_the_device_has_an_id_that_the_file_could_hold() -> None:
         ("host", "broker.home.arpa"),
         ("topic_prefix", "home/edged"),
         ("topic_prefix", "e"),
+        ("home_assistant_prefix", "ha"),
+        ("home_assistant_prefix", "home/assistant"),
     ],
 )
 def test_usual_hosts_and_prefixes_are_allowed(key: str, value: str) -> None:
     mqtt = config(f'[mqtt]\n{key} = "{value}"\n'.encode() + SHORTEST).mqtt
     assert getattr(mqtt, key) == value
+
+
+def test_an_empty_prefix_turns_home_assistant_off() -> None:
+    mqtt = config(b'[mqtt]\nhome_assistant_prefix = ""\n' + SHORTEST).mqtt
+    assert not mqtt.home_assistant
 
 
 @pytest.mark.parametrize("name", ["front door", "Küche", "cam.1", "a", "x" * 64, "statuses"])

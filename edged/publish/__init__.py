@@ -4,6 +4,7 @@ topics      the one list of all that is published and subscribed to
 wire        the closed types that are published, and their JSON Schema
 bounds      what such a type can hold at most, for `edged audit`
 convert     from the records to those types: times converted, numbers rounded
+home_assistant  what Home Assistant is told of the device, and how its entities read edged's topics
 messages    from a record to a Message, checked against its type and the limit of size
 steady      state that changes too fast, held back
 outbox      what waits for the broker, and what it has not acknowledged; backlog, the part on disk
@@ -31,6 +32,7 @@ class Context:
     """What every message of this device and run shares. ``version`` is edged's own.
 
     ``message_expiry_s``: how long after its capture a result is still delivered; None: for ever.
+    ``home_assistant``: the prefix that Home Assistant listens to, empty where it is off.
     """
 
     prefix: str
@@ -40,6 +42,7 @@ class Context:
     clock: Clock
     version: str
     message_expiry_s: float | None = None
+    home_assistant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

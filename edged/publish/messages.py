@@ -16,7 +16,16 @@ from ..clock import iso_8601
 from ..errors import MessageExpired, MessageRefused
 from ..plain_text import plain
 from . import Context, Message, Stored, wire
-from .topics import OFFLINE, ONLINE, RESULT, STATUS, Publication, publication_of, topic_for
+from .topics import (
+    OFFLINE,
+    ONLINE,
+    RESULT,
+    STATUS,
+    Publication,
+    announced_on,
+    publication_of,
+    topic_for,
+)
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
@@ -47,6 +56,8 @@ def status(context: Context, payload: bytes) -> Message:
 
 def topic_of(record: records.Record, context: Context) -> str:
     """Where a record is published. Raises MessageRefused for anything that is no record."""
+    if isinstance(record, records.Announcement):
+        return announced_on(record)
     return topic_for(publication_of(record), context, getattr(record, "pipeline", None))
 
 
@@ -154,8 +165,10 @@ class _TooLong(MessageRefused):
     """Over the limit of size."""
 
 
-def _checked(message: wire.Closed, entry: Publication) -> bytes:
+def _checked(message: wire.Closed | None, entry: Publication) -> bytes:
     """The JSON of a message that keeps to its own type and to the limit of size."""
+    if message is None:
+        return b""
     if type(message) not in entry.types:
         raise MessageRefused(f"A {type(message).__name__} was not sent: it is no {entry.kind}.")
     # Bytes stay bytes here, and no type has room for them; JSON would get them as base64.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from ..handoff import Closed
-from ..records import Record, Result, SpoolMetrics
+from ..records import Announcement, Record, Result, SpoolMetrics
 from . import Stored
 from .backlog import Backlog, Place, Turns, Waiting
 from .messages import is_retained
@@ -76,7 +76,9 @@ class Outbox:
                 raise Closed
             if not isinstance(record, Result):
                 self._state[topic] = record
-                if is_retained(record):
+                if isinstance(record, Announcement) and not record.entities:
+                    self._retained.pop(topic, None)  # to take it back once is enough
+                elif is_retained(record):
                     self._retained[topic] = record
                 return False
             self._handed += 1

@@ -15,13 +15,15 @@ from typing import Any
 from .. import records
 from ..errors import MessageRefused
 from ..plain_text import PLAIN
-from . import Context, convert, wire
+from . import Context, convert, home_assistant, wire
 
 ONLINE = b"online"
 OFFLINE = b"offline"
 
 # One level of a topic that the name of a pipeline is put into.
 _LEVEL = re.compile(rf"{PLAIN}[^/+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
+# Several levels, of the configuration.
+_PREFIX = re.compile(rf"{PLAIN}[^+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
 
 
 class Pace(enum.Enum):
@@ -37,9 +39,10 @@ class Pace(enum.Enum):
 class Publication:
     """One kind of message. ``record`` None: it is no record but one of ``words``.
 
-    ``topic`` holds {prefix}, {device} and {pipeline}. ``qos`` None: that of the configuration.
-    ``converts`` are tried in turn until one gives a message that is not too long. ``needs`` names
-    the key of ``[mqtt]`` that must be on.
+    ``topic`` holds {prefix}, {device} and {pipeline}, or {home_assistant} and {device_id}. ``qos``
+    None: that of the configuration.
+    ``converts`` are tried in turn until one gives a message that is not too long; one that gives
+    None makes an empty one. ``needs`` names the key of ``[mqtt]`` that must be on.
     """
 
     kind: str
@@ -48,7 +51,7 @@ class Publication:
     retained: bool
     pace: Pace
     types: tuple[type[wire.Closed], ...] = ()
-    converts: tuple[Callable[[Any, Context], wire.Closed], ...] = ()
+    converts: tuple[Callable[[Any, Context], wire.Closed | None], ...] = ()
     words: tuple[bytes, ...] = ()
     qos: int | None = None
     content_type: str = "application/json"
@@ -124,9 +127,22 @@ PUBLISHED: tuple[Publication, ...] = (
         types=wire.TYPES["health"],
         converts=(convert.health,),
     ),
+    Publication(
+        "discovery",
+        records.Announcement,
+        "{home_assistant}/device/{device_id}/config",
+        retained=True,
+        pace=Pace.CHANGE,
+        types=wire.TYPES["discovery"],
+        converts=(home_assistant.discovery,),
+        needs="home_assistant",
+    ),
 )
 
-HEARD: tuple[Subscription, ...] = ()
+HOME_ASSISTANT_STATUS = Subscription(
+    "{home_assistant}/status", "that Home Assistant has come up", needs="home_assistant"
+)
+HEARD: tuple[Subscription, ...] = (HOME_ASSISTANT_STATUS,)
 
 _BY_RECORD: dict[type, Publication] = {
     entry.record: entry for entry in PUBLISHED if entry.record is not None
@@ -141,11 +157,31 @@ def publication_of(record: object) -> Publication:
     return entry
 
 
-def topic_for(entry: Publication, context: Context, pipeline: object = None) -> str:
+def announced_on(record: records.Announcement) -> str:
+    """The topic of an announcement, which may be of an earlier run with other names.
+
+    Raises MessageRefused where they cannot be in a topic.
+    """
+    entry, place = publication_of(record), record.place
+    proper = isinstance(place, records.DiscoveryPlace) and all(
+        isinstance(name, str) and pattern.match(name)
+        for name, pattern in ((place.prefix, _PREFIX), (place.device, _LEVEL))
+    )
+    if not proper:
+        raise MessageRefused(f"A {entry.kind} was not sent: its place has no proper names.")
+    return entry.topic.format(home_assistant=place.prefix, device_id=place.device)
+
+
+def topic_for(entry: Publication | Subscription, context: Context, pipeline: object = None) -> str:
     """The topic of a message. Raises MessageRefused where the pipeline's name cannot be in one."""
-    levels = {"prefix": context.prefix, "device": context.device}
+    levels = {
+        "prefix": context.prefix,
+        "device": context.device,
+        "home_assistant": context.home_assistant,
+    }
     if "{pipeline}" in entry.topic:
         if not isinstance(pipeline, str) or not _LEVEL.match(pipeline):
-            raise MessageRefused(f"A {entry.kind} was not sent: its pipeline has no proper name.")
+            kind = entry.kind if isinstance(entry, Publication) else "message"
+            raise MessageRefused(f"A {kind} was not sent: its pipeline has no proper name.")
         levels["pipeline"] = pipeline
     return entry.topic.format(**levels)

@@ -22,6 +22,7 @@ MAX_REASON_CHARS = 1000
 MAX_LABELS_TOLD = 100
 MAX_FINDINGS = 100
 MAX_PIPELINES = 256
+MAX_COMPONENTS = 1000
 SHARE_DECIMALS = 4
 MS_DECIMALS = 3
 RATE_DECIMALS = 2
@@ -33,6 +34,9 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS, pattern=PLAIN)]
 Label = Annotated[str, Meta(max_length=MAX_LABEL_CHARS, pattern=PLAIN)]
 Reason = Annotated[str, Meta(max_length=MAX_REASON_CHARS, pattern=PLAIN)]
 Word = Annotated[str, Meta(max_length=32, pattern="^[a-z0-9_-]{1,32}$", extra=_ASCII)]
+Topic = Annotated[str, Meta(min_length=1, max_length=400, pattern=PLAIN)]
+Template = Annotated[str, Meta(min_length=1, max_length=1000, pattern=PLAIN)]
+ComponentId = Annotated[str, Meta(max_length=80, pattern="^[a-zA-Z0-9_-]{1,80}$", extra=_ASCII)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what JavaScript counts exactly
 Share = Annotated[float, Meta(ge=0, le=1, extra={"decimals": SHARE_DECIMALS})]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": MS_DECIMALS})]
@@ -267,7 +271,64 @@ class Metrics(Closed, frozen=True):
     memory_bytes: Count
 
 
-Kind = Literal["result", "info", "model", "health", "metrics"]
+# ---- Home Assistant's device discovery, as far as edged makes use of it --------------------------
+# The names are Home Assistant's: https://www.home-assistant.io/integrations/mqtt/ and /sensor.mqtt/
+
+
+class DiscoveryDevice(Closed, frozen=True):
+    """What the entities belong to."""
+
+    identifiers: tuple[Name]
+    name: Name
+    manufacturer: Name
+    model: Name
+    sw_version: Text
+
+
+class DiscoveryOrigin(Closed, frozen=True):
+    """Who announces."""
+
+    name: Name
+    sw_version: Text
+
+
+class Availability(Closed, frozen=True, omit_defaults=True):
+    """Where ``online`` or ``offline`` is told."""
+
+    topic: Topic
+    value_template: Template | None = None
+
+
+class Component(Closed, frozen=True, omit_defaults=True, kw_only=True):
+    """One entity. With nothing but its platform it is one that is to be removed."""
+
+    platform: Literal["sensor"]
+    name: Name | None = None
+    unique_id: Name | None = None
+    state_topic: Topic | None = None
+    value_template: Template | None = None
+    device_class: Literal["temperature", "frequency", "duration", "enum"] | None = None
+    unit_of_measurement: Literal["°C", "Hz", "ms"] | None = None
+    state_class: Literal["measurement"] | None = None
+    suggested_display_precision: Literal[1] | None = None
+    options: Annotated[tuple[Word, ...], Meta(max_length=8)] | None = None
+    entity_category: Literal["diagnostic"] | None = None
+    json_attributes_topic: Topic | None = None
+    json_attributes_template: Template | None = None
+    availability: Annotated[tuple[Availability, ...], Meta(max_length=2)] | None = None
+    availability_mode: Literal["all"] | None = None
+
+
+class Discovery(Closed, frozen=True):
+    """What Home Assistant is told of the device; an empty message in its place takes it back."""
+
+    device: DiscoveryDevice
+    origin: DiscoveryOrigin
+    availability: tuple[Availability]
+    components: Annotated[dict[ComponentId, Component], Meta(max_length=MAX_COMPONENTS)]
+
+
+Kind = Literal["result", "info", "model", "health", "metrics", "discovery"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TYPES: dict[Kind, tuple[type[Closed], ...]] = {
@@ -276,6 +337,7 @@ TYPES: dict[Kind, tuple[type[Closed], ...]] = {
     "model": (Model,),
     "health": (Health,),
     "metrics": (Metrics,),
+    "discovery": (Discovery,),
 }
 
 
@@ -287,7 +349,7 @@ def schema(kind: Kind) -> dict[str, Any]:
     root = shapes[0] if len(shapes) == 1 else {"oneOf": list(shapes)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"edged.{kind}/1",
+        "title": f"edged.{kind}/1" if kind != "discovery" else "Home Assistant device discovery",
         **root,
         "$defs": definitions,
     }

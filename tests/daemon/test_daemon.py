@@ -51,11 +51,12 @@ def test_every_message_is_valid_and_retained_as_promised(
     )
     assert house.run().wait() == 0
     messages = heard.wait_for(lambda got: got[-1].payload == b"offline")
-    kinds = {message.topic.rpartition("/")[2] for message in messages}
-    assert kinds == {"status", "info", "model", "health", "result", "metrics"}
+    names = {"homeassistant/device/pi/config": "discovery"}
+    kinds = {names.get(each.topic, each.topic.rpartition("/")[2]) for each in messages}
+    assert kinds == {"status", "info", "model", "health", "result", "metrics", "discovery"}
     for message in messages:
-        kind = message.topic.rpartition("/")[2]
-        assert message.retain == (kind in ("status", "info", "model", "health")), message.topic
+        kind = names.get(message.topic, message.topic.rpartition("/")[2])
+        assert message.retain == (kind not in ("result", "metrics")), message.topic
         assert message.qos == 1
         if kind != "status":
             Draft202012Validator(schema(kind)).validate(content(message))

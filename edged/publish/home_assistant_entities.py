@@ -1,0 +1,249 @@
+"""What Home Assistant shows: each entity's name, its topic, and how its value is read from there.
+
+The templates are Jinja that Home Assistant runs on edged's messages. They need nothing that plain
+Jinja lacks, put nothing into themselves but a pipeline's name as an escaped literal, and give
+``None``, which Home Assistant shows as unknown, for what a message does not tell.
+
+Attributes hold what stays the same while the scene does: labels and their numbers. Scores and boxes
+differ in every frame, and each difference would become a row of Home Assistant's database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from ..records import Entity, EntityKind
+from . import Context
+from .wire import Availability, Component
+
+_PLAIN = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_CLASS = "{{ value_json.classes[0].label if value_json.classes else 'None' }}"
+_CLASS_ATTRIBUTES = (
+    "{{ {'labels': value_json.classes | map(attribute='label') | sort(case_sensitive=true) | list}"
+    " | tojson }}"
+)
+_OBJECTS = "{{ value_json.detections | count if value_json.detections is defined else 'None' }}"
+_OBJECTS_ATTRIBUTES = (
+    "{% set ns = namespace(counts={}) %}"
+    "{% for label, found in value_json.detections | groupby('label', case_sensitive=true) %}"
+    "{% set ns.counts = dict(ns.counts, **{label: found | count}) %}{% endfor %}"
+    "{{ {'labels': ns.counts | list, 'counts': ns.counts} | tojson }}"
+)
+_HEALTH = "{{ value_json.state }}"
+_HEALTH_ATTRIBUTES = "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}"
+_MODEL = "{{ value_json.active.version if value_json.active else 'None' }}"
+_MODEL_ATTRIBUTES = (
+    "{% set active, tried = value_json.active or {}, value_json.candidate or {} %}"
+    "{{ {'model': active.get('name'), 'task': active.get('task'), "
+    "'candidate': tried.get('version'), 'verdict': tried.get('verdict'), "
+    "'reason': tried.get('reason')} | tojson }}"
+)
+_PIPELINE_RUNS = "{{ 'offline' if value_json.state in ('source-lost', 'stopped') else 'online' }}"
+_STATES = ("running", "source-lost", "degraded", "stopped")
+
+
+def plain_id(name: str) -> str:
+    """A name in the characters that Home Assistant's ids have, no two names coming to the same.
+
+    A name of at most 64 of these characters stays as it is. Any other becomes 65 characters long,
+    the last 32 or more of them its digest.
+    """
+    if _PLAIN.fullmatch(name):
+        return name
+    beginning = re.sub("[^a-zA-Z0-9_-]+", "-", name)[:32]
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{beginning}-{digest}"[:65]
+
+
+def component_id(entity: Entity) -> str:
+    """An entity's key in the message. No kind has a ``-``, so the last one ends the pipeline."""
+    if entity.pipeline is None:
+        return entity.kind.value
+    return f"{plain_id(entity.pipeline)}-{entity.kind.value}"
+
+
+def device_availability(context: Context) -> Availability:
+    """Of the whole device; ``online`` and ``offline`` are Home Assistant's own words."""
+    return Availability(f"{context.prefix}/{context.device}/status")
+
+
+def component(entity: Entity, context: Context, brief: bool) -> Component:
+    """How Home Assistant is to show an entity; ``brief`` leaves out what it can do without."""
+    place = _Place(
+        root=f"{context.prefix}/{context.device}",
+        pipeline=entity.pipeline or "",
+        unique_id=f"edged-{plain_id(context.device)}/{component_id(entity)}",
+        status=device_availability(context),
+    )
+    made = _COMPONENTS[entity.kind](place)
+    if not brief:
+        return made
+    return msgspec.structs.replace(
+        made,
+        json_attributes_topic=None,
+        json_attributes_template=None,
+        availability=None,
+        availability_mode=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an entity's values come from."""
+
+    root: str
+    pipeline: str
+    unique_id: str
+    status: Availability
+
+    def topic(self, kind: str) -> str:
+        return f"{self.root}/{self.pipeline}/{kind}"
+
+    @property
+    def availability(self) -> tuple[Availability, ...]:
+        """A result says nothing any more when the camera is lost."""
+        return self.status, Availability(self.topic("health"), _PIPELINE_RUNS)
+
+    @property
+    def counts(self) -> str:
+        """A template's expression for the pipeline's metrics, {} where it has none.
+
+        The name is a literal of letters, digits and escapes: it cannot end the literal.
+        """
+        name = "".join(
+            char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}"
+            for char in self.pipeline
+        )
+        return f"value_json.pipelines.get('{name}', {{}})"
+
+
+def _class(place: _Place) -> Component:
+    return Component(
+        platform="sensor",
+        name=f"{place.pipeline} class",
+        unique_id=place.unique_id,
+        state_topic=place.topic("result"),
+        value_template=_CLASS,
+        json_attributes_topic=place.topic("result"),
+        json_attributes_template=_CLASS_ATTRIBUTES,
+        availability=place.availability,
+        availability_mode="all",
+    )
+
+
+def _objects(place: _Place) -> Component:
+    return Component(
+        platform="sensor",
+        name=f"{place.pipeline} objects",
+        unique_id=place.unique_id,
+        state_topic=place.topic("result"),
+        value_template=_OBJECTS,
+        state_class="measurement",
+        json_attributes_topic=place.topic("result"),
+        json_attributes_template=_OBJECTS_ATTRIBUTES,
+        availability=place.availability,
+        availability_mode="all",
+    )
+
+
+def _health(place: _Place) -> Component:
+    return Component(
+        platform="sensor",
+        name=f"{place.pipeline} health",
+        unique_id=place.unique_id,
+        state_topic=place.topic("health"),
+        value_template=_HEALTH,
+        device_class="enum",
+        options=_STATES,
+        entity_category="diagnostic",
+        json_attributes_topic=place.topic("health"),
+        json_attributes_template=_HEALTH_ATTRIBUTES,
+    )
+
+
+def _model(place: _Place) -> Component:
+    return Component(
+        platform="sensor",
+        name=f"{place.pipeline} model",
+        unique_id=place.unique_id,
+        state_topic=place.topic("model"),
+        value_template=_MODEL,
+        entity_category="diagnostic",
+        json_attributes_topic=place.topic("model"),
+        json_attributes_template=_MODEL_ATTRIBUTES,
+    )
+
+
+def _rate(place: _Place) -> Component:
+    return Component(
+        platform="sensor",
+        name=f"{place.pipeline} rate",
+        unique_id=place.unique_id,
+        state_topic=f"{place.root}/metrics",
+        value_template=f"{{{{ {place.counts}.get('inference_rate_hz', 'None') }}}}",
+        device_class="frequency",
+        unit_of_measurement="Hz",
+        state_class="measurement",
+        suggested_display_precision=1,
+        entity_category="diagnostic",
+    )
+
+
+def _latency(place: _Place) -> Component:
+    total = f"(({place.counts}.get('latency_ms') or {{}}).get('total') or {{}})"
+    return Component(
+        platform="sensor",
+        name=f"{place.pipeline} latency",
+        unique_id=place.unique_id,
+        state_topic=f"{place.root}/metrics",
+        value_template=f"{{{{ {total}.get('p50', 'None') }}}}",
+        device_class="duration",
+        unit_of_measurement="ms",
+        state_class="measurement",
+        suggested_display_precision=1,
+        entity_category="diagnostic",
+    )
+
+
+def _temperature(place: _Place) -> Component:
+    return Component(
+        platform="sensor",
+        name="CPU temperature",
+        unique_id=place.unique_id,
+        state_topic=f"{place.root}/metrics",
+        value_template="{{ value_json.cpu_temperature_c }}",
+        device_class="temperature",
+        unit_of_measurement="°C",
+        state_class="measurement",
+        suggested_display_precision=1,
+        entity_category="diagnostic",
+    )
+
+
+def _waiting(place: _Place) -> Component:
+    return Component(
+        platform="sensor",
+        name="Results waiting",
+        unique_id=place.unique_id,
+        state_topic=f"{place.root}/metrics",
+        value_template="{{ value_json.spool.depth }}",
+        state_class="measurement",
+        entity_category="diagnostic",
+    )
+
+
+_COMPONENTS: dict[EntityKind, Callable[[_Place], Component]] = {
+    EntityKind.CLASS: _class,
+    EntityKind.OBJECTS: _objects,
+    EntityKind.HEALTH: _health,
+    EntityKind.MODEL: _model,
+    EntityKind.RATE: _rate,
+    EntityKind.LATENCY: _latency,
+    EntityKind.TEMPERATURE: _temperature,
+    EntityKind.WAITING: _waiting,
+}

@@ -1,0 +1,285 @@
+"""The templates that edged gives to Home Assistant, on messages as edged sends them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from home_assistant import HomeAssistant
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edged.clock import SystemClock
+from edged.config_types import TopicLevel
+from edged.plain_text import plain
+from edged.publish import Context
+from edged.publish.home_assistant import announcement
+from edged.publish.home_assistant_entities import plain_id
+from edged.publish.messages import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, encode, status
+from edged.records import (
+    Candidate,
+    ClassScore,
+    Detection,
+    Findings,
+    Health,
+    HealthState,
+    Info,
+    Latency,
+    Metrics,
+    ModelRef,
+    ModelReport,
+    ModelSpec,
+    Percentiles,
+    PipelineInfo,
+    PipelineMetrics,
+    Record,
+    Result,
+    SpoolMetrics,
+    StageLatency,
+    Verdict,
+)
+from edged.typed_toml import fits
+
+CONTEXT = Context(
+    "edged", "pi", "c0ffee12", 1, SystemClock(), "0.1.0", home_assistant="homeassistant"
+)
+SHA256 = "e4b118e5e453" + "0" * 52
+BOX = (0.1, 0.1, 0.4, 0.5)
+STAGES = StageLatency(*(Percentiles(x, 2 * x, 3 * x) for x in (1.0, 2.0, 3.0, 4.0, 13.456)))
+
+
+def told(*names: str) -> HomeAssistant:
+    """A Home Assistant that knows of these pipelines, each with both tasks."""
+    pipelines = [
+        PipelineInfo(name, "v4l2", task, None, ())
+        for name in names
+        for task in ("classification", "detection")
+    ]
+    info = Info("ai-edge-litert", "2.3.0", "pi", "Debian", tuple(pipelines))
+    hass = HomeAssistant()
+    hear(hass, announcement(info, frozenset(), CONTEXT, MAX_PAYLOAD_BYTES))
+    return hass
+
+
+def hear(hass: HomeAssistant, record: Record) -> None:
+    message = encode(record, CONTEXT)
+    hass.hear(message.topic, message.payload)
+
+
+def result(task: str, *findings: Any, pipeline: str = "front") -> Result:
+    found: Findings = findings
+    latency = Latency(0.3, 0.21, 12.9, 0.06, 13.5)
+    return Result(pipeline, 0, 0, ModelRef("m", "e4b118e5e453"), latency, task, found)
+
+
+def metrics(
+    pipelines: dict[str, PipelineMetrics], celsius: float | None = None, waiting: int = 0
+) -> Metrics:
+    return Metrics(1.0, pipelines, SpoolMetrics(waiting, 0), celsius, None, 1)
+
+
+COUNTS = PipelineMetrics(450, 440, 440, 10, 0, 14.999, 14.667, STAGES)
+
+
+# ---- what is seen --------------------------------------------------------------------------------
+
+
+def test_a_classification_shows_the_best_class_and_has_all_as_labels() -> None:
+    hass = told("front")
+    hear(hass, result("classification", ClassScore("tabby", 0.6), ClassScore("Egyptian", 0.3)))
+    assert hass.state("front-class") == "tabby"
+    assert hass.attributes("front-class") == {"labels": ["Egyptian", "tabby"]}
+
+
+def test_a_classification_of_nothing_is_unknown() -> None:
+    hass = told("front")
+    hear(hass, result("classification"))
+    assert hass.state("front-class") is None
+    assert hass.attributes("front-class") == {"labels": []}
+
+
+def test_a_detection_shows_the_number_of_objects_and_how_many_of_each() -> None:
+    hass = told("front")
+    labels = ("person", "cat", "person", "Cat")
+    hear(hass, result("detection", *(Detection(label, 0.7, BOX) for label in labels)))
+    assert hass.state("front-objects") == "4"
+    attributes = hass.attributes("front-objects")
+    assert attributes["counts"] == {"Cat": 1, "cat": 1, "person": 2}
+    assert sorted(attributes["labels"]) == ["Cat", "cat", "person"]
+
+
+def test_a_detection_of_nothing_is_0() -> None:
+    hass = told("front")
+    hear(hass, result("detection"))
+    assert hass.state("front-objects") == "0"
+    assert hass.attributes("front-objects") == {"labels": [], "counts": {}}
+
+
+def test_attributes_stay_the_same_while_the_scene_does() -> None:
+    hass = told("front")
+    seen = []
+    for score, found in ((0.7, ("cat", "dog")), (0.9, ("dog", "cat"))):
+        hear(hass, result("detection", *(Detection(label, score, BOX) for label in found)))
+        seen.append(hass.attributes("front-objects"))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("task", ["classification", "detection"])
+def test_a_result_of_another_task_is_unknown_and_breaks_nothing(task: str) -> None:
+    hass = told("front")
+    hear(hass, result(task))
+    for key in ("front-class", "front-objects"):
+        assert hass.state(key) in (None, "0")
+        assert not hass.attributes(key)["labels"]
+
+
+LABELS = st.lists(
+    st.sampled_from(["{{ 7 * 7 }}", "{% x %}", '"', "'", "\\", "</script>", "a\nb", "😀", " "])
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
+    max_size=5,
+)
+
+
+@given(LABELS)
+def test_labels_are_data_whatever_they_say(labels: list[str]) -> None:
+    hass = told("front")
+    hear(hass, result("detection", *(Detection(label, 0.7, BOX) for label in labels)))
+    published = [plain(label) for label in labels]
+    assert hass.attributes("front-objects")["counts"] == Counter(published)
+    assert hass.state("front-objects") == str(len(labels))
+    hear(hass, result("classification", *(ClassScore(label, 0.7) for label in labels)))
+    assert sorted(hass.attributes("front-class")["labels"]) == sorted(published)
+    if published and published[0].strip() not in ("", "None"):
+        assert hass.state("front-class") == published[0].strip()
+
+
+# ---- the device and its figures ------------------------------------------------------------------
+
+
+def test_the_figures_of_a_pipeline_are_those_of_the_metrics() -> None:
+    hass = told("front")
+    hear(hass, metrics({"back": COUNTS, "front": COUNTS}, celsius=48.512, waiting=3))
+    assert hass.state("front-rate") == "14.67"
+    assert hass.state("front-latency") == "13.456"
+    assert hass.state("temperature") == "48.5"
+    assert hass.state("waiting") == "3"
+
+
+def test_figures_that_the_metrics_do_not_have_are_unknown() -> None:
+    hass = told("front", "idle")
+    hear(hass, metrics({"idle": PipelineMetrics(0, 0, 0, 0, 0, 0.0, 0.0, None)}))
+    assert hass.state("front-rate") is None
+    assert hass.state("front-latency") is None
+    assert hass.state("idle-rate") == "0.0"
+    assert hass.state("idle-latency") is None
+    assert hass.state("temperature") is None
+    assert hass.state("waiting") == "0"
+
+
+NAMES = (
+    st.lists(
+        st.sampled_from(["'", '"', "\\", "\\'", "{{", "}}", "{%", "%}", "😀", "é", " ", "items"])
+        | st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        min_size=1,
+        max_size=5,
+    )
+    .map(lambda parts: "".join(parts)[:64])
+    .filter(lambda name: fits(TopicLevel, name))
+)
+
+
+@given(NAMES)
+def test_each_pipeline_finds_its_own_figures_whatever_its_name(name: str) -> None:
+    hass = told(name)
+    other = PipelineMetrics(1, 1, 1, 1, 1, 1.0, 1.0, None)
+    hear(hass, metrics({"other": other, name: COUNTS}))
+    assert hass.state(f"{plain_id(name)}-rate") == "14.67"
+    assert hass.state(f"{plain_id(name)}-latency") == "13.456"
+
+
+# ---- health, model, availability -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", HealthState)
+def test_health_shows_the_state_and_why(state: HealthState) -> None:
+    hass = told("front")
+    hear(hass, Health("front", state, "it hangs", 0))
+    assert hass.state("front-health") == state.value
+    attributes = hass.attributes("front-health")
+    assert attributes["reason"] == "it hangs"
+    assert attributes["since"].endswith("Z")
+
+
+def test_health_without_a_reason_has_none() -> None:
+    hass = told("front")
+    hear(hass, Health("front", HealthState.RUNNING, None, 0))
+    assert hass.attributes("front-health")["reason"] is None
+
+
+def test_the_model_shows_its_version_and_what_became_of_the_last_candidate() -> None:
+    hass = told("front")
+    active = ModelSpec("coco-ssd", SHA256, 1, "detection", ("cat",))
+    candidate = Candidate("coco-ssd", "0" * 12, Verdict.REFUSED, 'no "cat" {{ 1 }}', 0)
+    hear(hass, ModelReport("front", active, candidate))
+    assert hass.state("front-model") == "e4b118e5e453"
+    assert hass.attributes("front-model") == {
+        "model": "coco-ssd",
+        "task": "detection",
+        "candidate": "0" * 12,
+        "verdict": "refused",
+        "reason": 'no "cat" {{ 1 }}',
+    }
+
+
+@pytest.mark.parametrize(
+    ("candidate", "verdict"),
+    [(None, None), (Candidate("m", None, Verdict.REFUSED, None, 0), "refused")],
+)
+def test_without_a_model_its_version_is_unknown(
+    candidate: Candidate | None, verdict: str | None
+) -> None:
+    hass = told("front")
+    hear(hass, ModelReport("front", None, candidate))
+    assert hass.state("front-model") is None
+    assert hass.attributes("front-model") == {
+        "model": None,
+        "task": None,
+        "candidate": None,
+        "verdict": verdict,
+        "reason": None,
+    }
+
+
+@pytest.fixture
+def running() -> Callable[[bytes, HealthState], HomeAssistant]:
+    def made(word: bytes, state: HealthState) -> HomeAssistant:
+        hass = told("front")
+        message = status(CONTEXT, word)
+        hass.hear(message.topic, message.payload)
+        hear(hass, Health("front", state, None, 0))
+        return hass
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "available"),
+    [
+        (ONLINE, HealthState.RUNNING, True),
+        (ONLINE, HealthState.DEGRADED, True),
+        (ONLINE, HealthState.SOURCE_LOST, False),
+        (ONLINE, HealthState.STOPPED, False),
+        (OFFLINE, HealthState.RUNNING, False),
+    ],
+)
+def test_what_is_seen_is_available_while_the_device_and_the_pipeline_run(
+    running: Callable[[bytes, HealthState], HomeAssistant],
+    word: bytes,
+    state: HealthState,
+    available: bool,
+) -> None:
+    hass = running(word, state)
+    assert hass.available("front-objects") == hass.available("front-class") == available
+    assert hass.available("front-health") == hass.available("temperature") == (word == ONLINE)
