@@ -6,12 +6,17 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
 from edged.cli import main
+from edged.clock import SystemClock
 from edged.config import parse_config
+from edged.publish import Context
+from edged.publish.home_assistant import discovery
 from edged.publish.wire import schema
+from edged.records import Announcement, DiscoveryPlace, Entity, EntityKind
 from edged.store.sidecar import parse_sidecar
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
@@ -31,6 +36,17 @@ def test_its_configuration_and_its_sidecar_are_right() -> None:
 def test_its_result_is_valid() -> None:
     [result] = blocks("json")
     Draft202012Validator(schema("result")).validate(json.loads(result))
+
+
+def test_its_announcement_is_the_one_that_is_made() -> None:
+    [told] = [block for block in blocks("text") if "homeassistant/device" in block]
+    device, rate = map(json.loads, told.splitlines()[1:])
+    context = Context("edged", "garden-pi", "c0ffee12", 1, SystemClock(), "0.1.0")
+    entity = Entity(EntityKind.RATE, "front")
+    os = device["model"].removeprefix("TFLite on ")
+    made = discovery(Announcement(DiscoveryPlace("homeassistant", "x"), os, (entity,)), context)
+    sent = json.loads(msgspec.json.encode(made))
+    assert (device, rate) == (sent["device"], sent["components"]["front-rate"])
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`edged ([a-z]+(?: [a-z]+)?)", README))))
