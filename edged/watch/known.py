@@ -158,9 +158,15 @@ class Device:
         return [Event(arrival.wall, words.safe(self.name), text, notable=updated)]
 
     def take_metrics(self, metrics: Metrics, arrival: Arrival) -> list[Event]:
-        before, self.metrics = self.metrics, metrics
-        text = ", ".join(words.figures(metrics))
-        dropped = metrics.spool.dropped - before.spool.dropped if before else 0
-        if dropped > 0:
-            text = f"the device had to drop {dropped:,} results more; {text}"
-        return [Event(arrival.wall, words.safe(self.name), text, dropped > 0, dropped > 0)]
+        before = self.metrics.spool if self.metrics else None
+        self.metrics = metrics
+        told, grave = [", ".join(words.figures(metrics))], False
+        spool = metrics.spool
+        if spool.trouble and (before is None or spool.trouble != before.trouble):
+            told.insert(0, f"the spool is not on the disk: {words.reason(spool.trouble)}")
+            grave = True
+        if before is not None and spool.dropped > before.dropped:
+            more = spool.dropped - before.dropped
+            told.insert(0, f"the device had to drop {words.number(more, 'more result')}")
+            grave = True
+        return [Event(arrival.wall, words.safe(self.name), "; ".join(told), grave, grave)]

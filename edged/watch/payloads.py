@@ -120,10 +120,15 @@ class PipelineFigures(Struct, frozen=True):
 
 
 class Spool(Struct, frozen=True):
-    """Results that wait on the device, and those that it had to drop."""
+    """Results that wait on the device, and those that it had to drop. ``storage``: where those
+    that wait are put; ``trouble``: why not on the disk, where they ought to be.
+    """
 
     depth: int = 0
     dropped: int = 0
+    refused: int = 0
+    storage: str = "disk"
+    trouble: str | None = None
 
 
 class Metrics(Struct, frozen=True):

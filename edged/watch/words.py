@@ -23,6 +23,11 @@ def safe(text: str, limit: int = _KEPT_NAMES) -> str:
     return printable(text, limit)
 
 
+def reason(text: str) -> str:
+    """A reason that was published, which may be longer than a name."""
+    return safe(text, _MAX_REASON)
+
+
 def number(count: int, what: str) -> str:
     """So many of something."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
@@ -103,8 +108,8 @@ def _label(label: str) -> str:
 def candidate(tried: Candidate) -> str:
     """What became of a candidate."""
     verdict = {"trial": "on trial"}.get(tried.verdict, safe(tried.verdict, 40))
-    reason = f": {safe(tried.reason, _MAX_REASON)}" if tried.reason else ""
-    return f"candidate {safe(str(tried))} {verdict}{reason}"
+    why = f": {reason(tried.reason)}" if tried.reason else ""
+    return f"candidate {safe(str(tried))} {verdict}{why}"
 
 
 def model(told: Model) -> str:
@@ -123,7 +128,7 @@ def health(told: Health, now: datetime) -> str:
     """A pipeline's state, why, and since when."""
     since = time_of(told.since)
     text = safe(told.state, 40) + (f" since {clock_time(since, now)}" if since else "")
-    return f"{text}: {safe(told.reason, _MAX_REASON)}" if told.reason else text
+    return f"{text}: {reason(told.reason)}" if told.reason else text
 
 
 def result(told: Result, now: datetime) -> str:
@@ -146,6 +151,10 @@ def figures(metrics: Metrics) -> list[str]:
     """The device in figures, the most interesting first."""
     spool = metrics.spool
     parts = [f"spool {spool.depth:,}", f"dropped {spool.dropped:,}"]
+    if spool.storage != "disk":
+        parts[0] += f" in {safe(spool.storage, 20)}"
+    if spool.refused:
+        parts.append(f"refused {spool.refused:,}")
     if metrics.throttled:
         parts.insert(0, THROTTLED)
     if metrics.cpu_temperature_c is not None:

@@ -115,8 +115,19 @@ def test_metrics_are_told_and_what_was_dropped_is_grave(feeder: Feeder) -> None:
     assert told.text == "spool 12, dropped 0, 47 °C, 104 MB, up 3 h 12 min"
     assert not told.notable
     [dropped] = feeder.take("pi/metrics", metrics(dropped=7, throttled=True))
-    assert dropped.text.startswith("the device had to drop 7 results more; THROTTLED, spool 0")
+    assert dropped.text.startswith("the device had to drop 7 more results; THROTTLED, spool 0")
     assert dropped.grave
+
+
+def test_a_spool_that_is_not_on_the_disk_is_told_once(feeder: Feeder) -> None:
+    spool = {"depth": 3, "dropped": 0, "storage": "memory", "trouble": "the disk is full"}
+    [told] = feeder.take("pi/metrics", metrics(spool=spool))
+    assert told.text.startswith(
+        "the spool is not on the disk: the disk is full; spool 3 in memory, dropped 0"
+    )
+    assert told.grave
+    [again] = feeder.take("pi/metrics", metrics(spool=spool))
+    assert not again.notable
 
 
 def test_a_pipeline_that_is_withdrawn_is_gone(feeder: Feeder) -> None:
