@@ -15,6 +15,8 @@ from .announcer import FILE_NAME as HOME_ASSISTANT_FILE
 from .publish.settings import addresses
 from .store.models import BESIDE, SUFFIX
 
+_PACKAGE = Path(__file__).parent
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -43,8 +45,9 @@ def connects(config: configuration.Config) -> Iterator[Place]:
 def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> Iterator[Place]:
     """Files and directories that it makes, changes, renames or removes."""
     store = state_dir / "store"
-    yield Place(f"{store}", "directories that are made where they are missing")
-    yield Place(f"{models_dir}", "and this one, the watched one, in which nothing else is written")
+    yield Place(f"{state_dir}", "directories, made where they are missing, with those above them")
+    yield Place(f"{store}", "directories, made where they are missing, with those above them")
+    yield Place(f"{models_dir}", "the watched one, also made; nothing is written into it")
     yield Place(f"{store}/ledger.json", "which models came, are good, on trial or have failed")
     yield Place(f"{store}/.new-ledger.json", "the same, before it takes the other's place")
     yield Place(f"{store}/ledger.damaged.json", "one that could not be read any more, moved aside")
@@ -65,6 +68,9 @@ def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> I
             yield Place(f"{spool}{ending}", "what SQLite keeps beside it")
         yield Place(f"{spool}.corrupt*", "one that could not be read any more, moved aside")
     yield Place("/proc/self/oom_score_adj", "a probe's own: it goes first where memory runs out")
+    compiled = "compiled code of the command line, kept by Python where the installation has none"
+    yield Place(f"{_PACKAGE}/__pycache__", compiled)
+    yield Place(f"{_PACKAGE}/__pycache__/*.pyc*", compiled)
 
 
 def reads(config: configuration.Config, models_dir: Path) -> Iterator[Place]:

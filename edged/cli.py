@@ -26,6 +26,8 @@ from .errors import EXIT_FAILED, ConfigError, EdgedError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point; the exit status."""
+    # Nothing is to be written but what `edged audit` names; an installation has it all compiled.
+    sys.dont_write_bytecode = True
     options = _parser().parse_args(arguments)
     try:
         status = options.command(options)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, Decoded
+from ..records import AnyArray, Decoded, FloatArray
 
 
 class Decoder(Protocol):
@@ -18,11 +18,33 @@ class Decoder(Protocol):
         """All outputs in the model's order, dequantised -> what they say.
 
         Called from the inference thread for every frame; keeps nothing of ``outputs``. Raises
-        ModelError where the numbers are not finite.
+        ModelError, and nothing else, where the numbers are not finite or the outputs not what
+        they were; whatever it gives can be filtered and published.
         """
+
+
+def numbers(outputs: Sequence[AnyArray], position: int) -> AnyArray:
+    """One of the outputs, of any shape. Raises ModelError where it does not hold numbers."""
+    output = outputs[position]
+    if output.dtype.kind not in "biuf":
+        raise ModelError(f"its output {position} holds {output.dtype}, not numbers")
+    return output
+
+
+def as_float32(values: AnyArray) -> FloatArray:
+    """Without a copy where they are; what is too large becomes infinite."""
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
 
 
 def check_finite(what: str, values: AnyArray) -> None:
     """Raise ModelError where ``values`` hold NaN or infinity."""
     if not np.isfinite(values).all():
         raise ModelError(f"its {what} are not finite numbers")
+
+
+def unlike(error: Exception) -> ModelError:
+    """What to raise where outputs have other shapes than those that were checked."""
+    return ModelError(f"its outputs are not what they were when it was loaded: {error}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..records import AnyArray, FloatArray, ScoredClasses
-from . import check_finite
+from . import as_float32, check_finite, numbers, unlike
 
 
 class Activation(enum.Enum):
@@ -27,18 +27,25 @@ class ClassificationDecoder:
         self._activation = activation
 
     def decode(self, outputs: Sequence[AnyArray]) -> ScoredClasses:
-        values = outputs[self._position].reshape(-1).astype(np.float32, copy=False)
-        check_finite("scores", values)
+        try:
+            values = as_float32(numbers(outputs, self._position).reshape(-1))
+            check_finite("scores", values)
+            return ScoredClasses(self._activated(values).clip(0.0, 1.0))
+        except (IndexError, ValueError) as error:
+            raise unlike(error) from error
+
+    def _activated(self, values: FloatArray) -> FloatArray:
         if self._activation is Activation.SOFTMAX:
-            values = softmax(values)
-        elif self._activation is Activation.SIGMOID:
-            values = sigmoid(values)
-        return ScoredClasses(values.clip(0.0, 1.0))
+            return softmax(values)
+        if self._activation is Activation.SIGMOID:
+            return sigmoid(values)
+        return values
 
 
 def softmax(logits: FloatArray) -> FloatArray:
     """``exp(x) / sum(exp(x))`` over (classes,), shifted so that it can't overflow."""
-    powers = np.exp(logits - logits.max())
+    with np.errstate(over="ignore"):  # the difference of the largest numbers
+        powers = np.exp(logits - logits.max())
     result: FloatArray = powers / powers.sum()
     return result
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from ..errors import ModelError
 from ..records import AnyArray, ScoredBoxes
-from . import check_finite
+from . import as_float32, check_finite, numbers, unlike
 
 # Between two inferences the processor's caches have forgotten this code. What stays within NumPy's
 # compiled part costs a fifth then: ``take`` for indexing by a list, ufuncs for ``clip`` (measured).
 _TO_XYXY = np.array([1, 0, 3, 2])
+_NO_CLASS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +37,28 @@ class DetectionDecoder:
         self._roles = roles
 
     def decode(self, outputs: Sequence[AnyArray]) -> ScoredBoxes:
+        try:
+            return self._decode(outputs)
+        except (IndexError, ValueError) as error:
+            raise unlike(error) from error
+
+    def _decode(self, outputs: Sequence[AnyArray]) -> ScoredBoxes:
         roles = self._roles
-        found = float(outputs[roles.count].item(0))
+        found = float(numbers(outputs, roles.count).item(0))
         if not math.isfinite(found):
             raise ModelError("its count is not a finite number")
-        boxes = outputs[roles.boxes].reshape(-1, 4)
+        boxes = numbers(outputs, roles.boxes).reshape(-1, 4)
         # What lies behind the count was not written in this invocation.
         count = int(min(max(found, 0), len(boxes)))
-        boxes = boxes[:count].take(_TO_XYXY, axis=1).astype(np.float32, copy=False)
-        scores = outputs[roles.scores].reshape(-1)[:count].astype(np.float32, copy=False)
-        classes = outputs[roles.classes].reshape(-1)[:count]
+        boxes = as_float32(boxes[:count].take(_TO_XYXY, axis=1))
+        scores = as_float32(numbers(outputs, roles.scores).reshape(-1)[:count])
+        classes = numbers(outputs, roles.classes).reshape(-1)[:count]
+        if not len(boxes) == len(scores) == len(classes):
+            raise ValueError("there are not as many scores or classes as boxes")
         check_finite("boxes", boxes)
         check_finite("scores", scores)
         check_finite("classes", classes)
+        if (np.absolute(classes) >= _NO_CLASS).any():
+            raise ModelError("its classes are not numbers of classes")
         scores = np.minimum(np.maximum(scores, 0.0), 1.0)
         return ScoredBoxes(boxes, scores, np.rint(classes).astype(np.int64))

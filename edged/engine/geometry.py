@@ -78,8 +78,9 @@ class Placement:
 
         Clipped to 0..1. What a box covers of the bars is cut off by the clipping.
         """
-        placed: FloatArray = boxes * self._scale
-        placed += self._shift
+        with np.errstate(over="ignore"):  # a box without bounds has those of the frame
+            placed: FloatArray = boxes * self._scale
+            placed += self._shift
         np.maximum(placed, 0.0, out=placed)
         return np.minimum(placed, 1.0, out=placed)
 
