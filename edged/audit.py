@@ -15,15 +15,15 @@ from pathlib import Path
 from . import config as configuration
 from .audit_files import Place, connects, reads, writes
 from .publish import bounds
-from .publish.attempts import SHORTEST_PAUSE_S
+from .publish.attempts import most_connections_per_hour
 from .publish.home_assistant_entities import plain_id
 from .publish.messages import MAX_PAYLOAD_BYTES
+from .publish.settings import addresses
 from .publish.steady import BURST, PER_S
 from .publish.topics import HEARD, PUBLISHED, Pace, Publication
 from .service.metrics import INTERVAL_S
 
 _HOUR_S = 3600
-_CONNECTIONS_PER_HOUR = round(_HOUR_S / SHORTEST_PAUSE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _topic(
         [len(word) for word in entry.words]
         + [bounds.most_bytes(each, _limits(entry, config, pipeline)) for each in entry.types]
     )
-    per_hour, why = _pace(entry.pace, pipeline)
+    per_hour, why = _pace(entry.pace, config.mqtt, pipeline)
     return Sent(
         topic=_named(entry.topic, config, pipeline.name if pipeline else ""),
         kind=entry.kind,
@@ -172,16 +172,19 @@ def _json_bytes(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
-def _pace(pace: Pace, pipeline: configuration.Pipeline | None) -> tuple[int | None, str]:
+def _pace(
+    pace: Pace, mqtt: configuration.Mqtt, pipeline: configuration.Pipeline | None
+) -> tuple[int | None, str]:
     """Messages an hour at most, and why; None: nothing in the configuration bounds them."""
+    connections = most_connections_per_hour(len(addresses(mqtt.host, mqtt.port, mqtt.hosts)))
     match pace:
         case Pace.METRICS:
             return math.ceil(_HOUR_S / INTERVAL_S) + 1, Pace.METRICS.value
         case Pace.CHANGE:
-            per_hour = BURST + round(PER_S * _HOUR_S) + _CONNECTIONS_PER_HOUR
+            per_hour = BURST + round(PER_S * _HOUR_S) + connections
             return per_hour, f"{Pace.CHANGE.value}; faster changes are put together"
         case Pace.CONNECTION:
-            return 2 * _CONNECTIONS_PER_HOUR, Pace.CONNECTION.value
+            return 2 * connections, Pace.CONNECTION.value
         case Pace.RESULT:
             assert pipeline is not None
             return _results(pipeline)

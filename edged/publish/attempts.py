@@ -9,11 +9,17 @@ from .losses import Broken, BrokerLost, HungUp, NoAnswer, ProtocolRefused, Taken
 from .settings import Version
 
 FIRST_PAUSE_S = 1.0
-SHORTEST_PAUSE_S = FIRST_PAUSE_S / 2
 LONGEST_PAUSE_S = 60.0
 FIRST_SLOW_PAUSE_S = 60.0
 LONGEST_SLOW_PAUSE_S = 300.0
 _SOON_S = 2 * LONGEST_PAUSE_S
+
+
+def most_connections_per_hour(brokers: int) -> int:
+    """Connections that can be made in an hour, however the brokers break them: each but the first
+    of a round costs nothing, and a short pause has to be earned by holding one for 2 s.
+    """
+    return 1800 * (brokers + 1)
 
 
 class Attempts:

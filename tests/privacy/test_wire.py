@@ -130,6 +130,9 @@ def test_only_valid_messages_to_the_broker_leave_and_nothing_else(
         named = topics[message.topic]
         assert (message.retained, message.qos) == (named["retained"], named["qos"]), message.topic
         assert len(message.payload) <= min(named["most_bytes"], 16_384), message
+        # Beside topic and payload: lengths, the kind of content, an expiry; of a CONNECT the
+        # client's name too.
+        assert message.size - len(message.topic) - len(message.payload) <= 100, message
         assert_valid(named["kind"], message)
 
     # And so often.

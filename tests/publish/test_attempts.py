@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edged.publish.attempts import (
     FIRST_PAUSE_S,
@@ -8,6 +12,7 @@ from edged.publish.attempts import (
     LONGEST_PAUSE_S,
     LONGEST_SLOW_PAUSE_S,
     Attempts,
+    most_connections_per_hour,
 )
 from edged.publish.losses import (
     Broken,
@@ -187,3 +192,22 @@ def test_each_broker_is_spoken_to_in_its_own_version() -> None:
         pauses(attempts, 1)
 
     assert versions == [Version.V3_1_1, Version.V5] * 2
+
+
+@given(
+    st.integers(1, 4),
+    st.lists(st.sampled_from([0.0, 0.5, 1.01, 2.01, 4.01, 8.01, 130.0]), min_size=1, max_size=6),
+    st.booleans(),
+)
+def test_however_connections_are_broken_an_hour_has_only_so_many(
+    brokers: int, held_s: list[float], is_told: bool
+) -> None:
+    attempts = Attempts(Version.V5, brokers)
+    error = BrokerLost("the broker ended the connection") if is_told else Broken("it broke")
+    now_s, made = 0.0, 0
+    for connected_s in itertools.cycle(held_s):
+        made += 1
+        now_s += connected_s + attempts.pause_s(error, connected_s)
+        if now_s >= 3600:
+            break
+    assert made <= most_connections_per_hour(brokers)
