@@ -18,9 +18,10 @@ from .publish import bounds
 from .publish.attempts import most_connections_per_hour
 from .publish.home_assistant_entities import plain_id
 from .publish.messages import MAX_PAYLOAD_BYTES
+from .publish.publisher import CAPACITY
 from .publish.settings import addresses
 from .publish.steady import BURST, PER_S
-from .publish.topics import HEARD, PUBLISHED, Pace, Publication
+from .publish.topics import HEARD, PUBLISHED, RESULT, Pace, Publication
 from .service.metrics import INTERVAL_S
 
 _HOUR_S = 3600
@@ -58,7 +59,9 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """All of it. ``listens`` is empty: the daemon accepts no connections."""
+    """All of it. ``listens`` is empty: the daemon accepts no connections. ``most_kept_bytes``: what
+    is kept while the broker is away, and sent afterwards, beside what comes then.
+    """
 
     sends: tuple[Sent, ...]
     hears: tuple[Heard, ...]
@@ -66,6 +69,7 @@ class Audit:
     listens: tuple[Place, ...]
     writes: tuple[Place, ...]
     reads: tuple[Place, ...]
+    most_kept_bytes: int
     most_payload_bytes: int = MAX_PAYLOAD_BYTES
 
     @property
@@ -77,13 +81,16 @@ class Audit:
 
 
 def audit(config: configuration.Config, state_dir: Path, models_dir: Path) -> Audit:
+    sends = tuple(_sent(config))
+    results = max(sent.most_bytes for sent in sends if sent.kind == RESULT.kind)
     return Audit(
-        sends=tuple(_sent(config)),
+        sends=sends,
         hears=tuple(_heard(config)),
         connects=tuple(connects(config)),
         listens=(),
         writes=tuple(writes(config, state_dir, models_dir)),
         reads=tuple(reads(config, models_dir)),
+        most_kept_bytes=config.spool.max_bytes + CAPACITY * results,
     )
 
 

@@ -107,3 +107,9 @@ def test_the_brokers_settings_come_with_password_and_tls(tmp_path: Path) -> None
     secret.unlink()
     with pytest.raises(ConfigError, match="there is no such file"):
         mqtt_settings(mqtt, "garden-pi", {})
+
+
+def test_the_labels_to_publish_are_cleaned_as_those_of_a_model_are() -> None:
+    listed = '["hot\\u00a0dog", "\\u202ecat", "' + "x" * 101 + '"]'
+    plan = make_plan(pipeline('kind = "synthetic"', f"labels = {listed}"))
+    assert plan.labels == ("hot dog", "cat", "x" * 100)

@@ -31,6 +31,11 @@ def as_text(found: Audit) -> Iterator[str]:
     for sent in found.sends:
         yield from _topic(sent)
     yield from _wrapped("", _total(found), "  ")
+    kept = (
+        f"after the broker was away also what was kept for it, at most "
+        f"{_size(found.most_kept_bytes)}, results of pipelines that were taken out since among it"
+    )
+    yield from _wrapped("", kept, "  ")
     yield from _messages(found.sends)
     yield ""
     yield from _places("hears", [Place(heard.topic, heard.what) for heard in found.hears])

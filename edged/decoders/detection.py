@@ -52,7 +52,7 @@ class DetectionDecoder:
         count = int(min(max(found, 0), len(boxes)))
         boxes = as_float32(boxes[:count].take(_TO_XYXY, axis=1))
         scores = as_float32(numbers(outputs, roles.scores).reshape(-1)[:count])
-        classes = numbers(outputs, roles.classes).reshape(-1)[:count]
+        classes = numbers(outputs, roles.classes).reshape(-1)[:count].astype(np.float64)
         if not len(boxes) == len(scores) == len(classes):
             raise ValueError("there are not as many scores or classes as boxes")
         check_finite("boxes", boxes)

@@ -13,7 +13,7 @@ import msgspec
 
 from .. import records
 from ..clock import iso_8601
-from ..errors import MessageExpired, MessageRefused
+from ..errors import EdgedError, MessageExpired, MessageRefused
 from ..plain_text import plain
 from . import Context, Message, Stored, wire
 from .topics import (
@@ -73,11 +73,11 @@ def encode(record: records.Record, context: Context) -> Message:
     entry = publication_of(record)
     topic = topic_of(record, context)
     expiry_s = None
-    if isinstance(record, records.Result):
-        expiry_s = _expiry_s(_age_s(record.captured_ns, context), context)
     try:
+        if isinstance(record, records.Result):
+            expiry_s = _expiry_s(_age_s(record.captured_ns, context), context)
         payload = _payload(record, entry, context)
-    except MessageRefused:
+    except EdgedError:
         raise
     except Exception as error:
         # A record that is not what its type says.
@@ -141,7 +141,9 @@ def encode_stored(stored: Stored, context: Context, boot: str) -> Message:
             RESULT, topic_for(RESULT, context, result.pipeline), _checked(result, RESULT), context
         )
         return replace(message, expiry_s=_expiry_s(age_s, context))
-    except (ArithmeticError, LookupError, ValueError, msgspec.MsgspecError) as error:
+    except EdgedError:
+        raise
+    except Exception as error:
         raise MessageRefused(f"A result in the spool was not sent: {_shortened(error)}.") from error
 
 

@@ -52,3 +52,19 @@ def test_every_score_lies_between_0_and_1(values: list[float], activation: Activ
             ClassificationDecoder(0, activation).decode([np.array([values], np.float32)]).scores
         )
     assert np.all((scores >= 0) & (scores <= 1))
+
+
+@pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize(
+    ("outputs", "what"),
+    [
+        ([], "not what they were"),
+        ([np.array([b"cat"])], r"output 0 holds \|S3, not numbers"),
+        ([np.full(3, 1e300)], "its scores are not finite"),
+    ],
+)
+def test_outputs_that_are_no_numbers_are_an_error(
+    outputs: list[np.ndarray], what: str, activation: Activation
+) -> None:
+    with pytest.raises(ModelError, match=what):
+        ClassificationDecoder(0, activation).decode(outputs)

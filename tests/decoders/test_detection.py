@@ -58,3 +58,21 @@ def test_numbers_that_are_not_finite_are_an_error(outputs: list[np.ndarray], wha
 def test_a_count_that_is_not_finite_is_an_error(number: float) -> None:
     with pytest.raises(ModelError, match="its count is not a finite"):
         DetectionDecoder(TF1).decode([BOXES, CLASSES, SCORES, count(number)])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "what"),
+    [
+        ([BOXES, CLASSES, SCORES[:, :1], count(2)], "not as many scores"),
+        ([BOXES[0, :, :3], CLASSES, SCORES, count(2)], "cannot reshape"),
+        ([BOXES, CLASSES, SCORES, np.zeros(0, np.float32)], "not what they were"),
+        ([BOXES, CLASSES, SCORES], "not what they were"),
+        ([BOXES, np.array([[b"cat", b"dog", b"pig"]]), SCORES, count(2)], r"output 1 holds \|S3"),
+        ([BOXES, np.full((1, 3), 1e30, np.float32), SCORES, count(2)], "not numbers of classes"),
+    ],
+)
+def test_outputs_that_are_not_what_was_checked_are_an_error(
+    outputs: list[np.ndarray], what: str
+) -> None:
+    with pytest.raises(ModelError, match=what):
+        DetectionDecoder(TF1).decode(outputs)

@@ -27,8 +27,8 @@ from edged.engine.geometry import Fit, Placement
 from edged.errors import ConfigError, MessageRefused, ModelError
 from edged.filter import Filter
 from edged.plain_text import PLAIN
-from edged.publish import Context, Message
-from edged.publish.messages import MAX_PAYLOAD_BYTES, encode
+from edged.publish import Context, Message, Stored
+from edged.publish.messages import MAX_PAYLOAD_BYTES, encode, encode_stored
 from edged.publish.topics import publication_of
 from edged.publish.wire import TYPES, schema
 from edged.records import AnyArray, Latency, ModelRef, Record, Result, Size
@@ -40,7 +40,7 @@ VALIDATORS = {kind: Draft202012Validator(schema(kind)) for kind in TYPES}
 PLACEMENT = Placement.of(Size(640, 480), Size(300, 300), Fit.LETTERBOX)
 FRAME = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
 
-many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def leaves(record: Any) -> Message | None:
@@ -49,11 +49,16 @@ def leaves(record: Any) -> Message | None:
         message = encode(record, CONTEXT)
     except MessageRefused:
         return None
+    return right(message, publication_of(record).kind)
+
+
+def right(message: Message, kind: str) -> Message:
+    """Holds for whatever leaves."""
     assert len(message.payload) <= MAX_PAYLOAD_BYTES
     assert re.fullmatch(r"edged/pi/([^/+#]{1,200}/)?[a-z]+", message.topic)
     assert re.search(PLAIN, message.topic)
     payload = json.loads(message.payload, parse_constant=_no_constant)
-    VALIDATORS[publication_of(record).kind].validate(payload)  # type: ignore[index]
+    VALIDATORS[kind].validate(payload)  # type: ignore[index]
     assert all(re.search(PLAIN, text) and len(text) <= 1000 for text in texts_in(payload))
     return message
 
@@ -272,6 +277,13 @@ SMUGGLED = st.one_of(
 )
 
 
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(NASTY),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
 def good(kind: type) -> Any:
     """One record of a kind, fit to be published."""
     stage = records.StageLatency(*[records.Percentiles(1.0, 2.0, 3.0)] * 5)
@@ -374,3 +386,29 @@ def test_a_frame_leaves_in_no_place_of_any_record(kind: type, pixels: Any) -> No
         message = leaves(with_in_place(good(kind), path, pixels))
         # Of a model's labels a message may tell how many there are.
         assert message is None or len(message.payload) <= len(usual.payload) + 4, path
+
+
+# ---- the spool ----------------------------------------------------------------------------------
+
+
+@many
+@given(st.binary(max_size=200) | st.text().map(str.encode), st.sampled_from(["b", "another"]))
+def test_a_spool_that_somebody_else_has_written_is_refused(payload: bytes, boot: str) -> None:
+    with pytest.raises(MessageRefused):
+        encode_stored(Stored("front", payload, boot, 0, 0, True), CONTEXT, "b")
+
+
+@many
+@given(st.data())
+def test_what_is_changed_in_a_spooled_result_is_refused_or_harmless(data: st.DataObject) -> None:
+    stored = json.loads(encode(good(records.Result), CONTEXT).payload)
+    key = data.draw(st.sampled_from([*stored, "frame"]))
+    stored[key] = data.draw(JSON)
+    when = data.draw(st.integers() | st.sampled_from([0, 10**400, -(10**30)]))
+    boot = data.draw(st.sampled_from(["b", "another"]))
+    payload = json.dumps(stored).encode()
+    try:
+        message = encode_stored(Stored("front", payload, boot, when, when, True), CONTEXT, "b")
+    except MessageRefused:
+        return
+    right(message, "result")

@@ -103,6 +103,7 @@ def test_naming_a_class_never_fails(class_id: int, names: list[str], offset: int
         (b"a\tb\x00c\x1b[31m\n", ("a b c [31m",)),
         ("a\u2028b\x85c\n".encode(), ("a b c",)),
         (b"x" * 300, ("x" * 100,)),
+        ("gnp\u202egepj\n\u200b\n\ufeffcat\u00a0dog".encode(), ("gnpgepj", "", "cat dog")),
     ],
 )
 def test_a_labels_file_is_read_line_by_line(data: bytes, labels: tuple[str, ...]) -> None:
@@ -144,6 +145,15 @@ def test_too_much_is_refused_with_the_bound() -> None:
         parse_labels(b"x\n" * 100_001, "it")
     with pytest.raises(ModelError, match="at most 100,000 are read"):
         parse_labels(b"0 a\n500000 b\n", "it")
+
+
+def test_labels_that_had_to_be_cleaned_are_told_where_they_are_from() -> None:
+    file = File("a.txt", b"cat\n\x1b[31mdog\n" + b"x" * 101)
+    origin = "labels file a.txt (2 of 3 shortened or cleaned)"
+    assert find_labels(None, file, None, None, None).origin == origin
+    assert find_labels(["cat", "a\nb"], None, None, None, None).origin == (
+        "sidecar (1 of 2 shortened or cleaned)"
+    )
 
 
 @given(st.binary(max_size=200))
