@@ -22,6 +22,7 @@ from typing import Protocol
 import msgspec
 
 from .config_types import TopicPrefix
+from .events import Event, about
 from .publish import Context, Received
 from .publish.home_assistant import announcement, left_out, place_of
 from .publish.home_assistant_entities import component_id
@@ -77,6 +78,7 @@ class Memory:
                 "is to be removed there by hand",
                 self._path,
                 error,
+                extra=about(Event.HOME_ASSISTANT),
             )
             return
         self.told = {
@@ -106,6 +108,7 @@ class Memory:
                     "have to be removed from Home Assistant by hand",
                     self._path,
                     error,
+                    extra=about(Event.HOME_ASSISTANT),
                 )
             self._failed = True
         else:
@@ -193,7 +196,9 @@ class Announcer:
         self._leaving.pop(self._place, None)
         if record.gone:
             self._leaving[self._place] = frozenset(record.gone)
-            log.info("Home Assistant is told to remove %s", ", ".join(record.gone))
+            gone = ", ".join(record.gone)
+            fields = about(Event.HOME_ASSISTANT)
+            log.info("Home Assistant is told to remove %s", gone, extra=fields)
         missing = left_out(info, record)
         if missing != self._told_left_out and missing is not None:
             log.warning(
@@ -201,18 +206,25 @@ class Announcer:
                 "The topics of edged have it all",
                 MAX_PAYLOAD_BYTES,
                 missing,
+                extra=about(Event.HOME_ASSISTANT),
             )
         self._told_left_out = missing
 
     def _withdraw(self, place: DiscoveryPlace) -> None:
-        log.info("Home Assistant is told to remove the device %s", place.device)
+        log.info(
+            "Home Assistant is told to remove the device %s",
+            place.device,
+            extra=about(Event.HOME_ASSISTANT),
+        )
         self._last = None
         self._leaving[place] = self._memory.told[place]
         self._outlet.publish(Announcement(place))
 
     def _forget(self) -> None:
         """The broker has what says that these are gone; the next announcement leaves them out."""
-        log.info("The broker has what Home Assistant is to remove")
+        log.info(
+            "The broker has what Home Assistant is to remove", extra=about(Event.HOME_ASSISTANT)
+        )
         leaving, self._leaving = self._leaving, {}
         for place, components in leaving.items():
             self._memory.keep(place, self._memory.told.get(place, frozenset()) - components)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import ssl
 import stat
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import config as configuration
 from .build import load_options, make_plan, make_source, mqtt_settings
-from .clock import SystemClock
+from .check_system import (
+    check_cameras,
+    check_chip,
+    check_clock,
+    check_places,
+    check_unit,
+    check_user,
+)
 from .engine import runtime as binding
 from .errors import EXIT_FAILED, ConfigError, EdgedError
 from .golden import read_golden
 from .loading import examine, unknown_labels
+from .publish.losses import BrokerLost
 from .publish.reach import reach
 from .publish.settings import Address
 from .records import Frame
+from .report import Report
+from .service.host import Host, Unit
 from .sources import Source, Unreadable
 from .store.minisign import PublicKey
 from .store.models import read_model_files
@@ -29,45 +37,46 @@ from .store.watched import path_in
 
 # A camera takes a second or two to start; one that takes longer is told as such.
 _SOURCE_TIMEOUT_S = 15.0
-_LOW_SPACE_BYTES = 200 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Report:
-    """Tells each finding as it is made, and remembers whether all is well."""
-
-    tell: Callable[[str], None]
-    failed: bool = False
-
-    def ok(self, subject: str, text: str) -> None:
-        self.tell(f"ok     {subject:<8} {text}")
-
-    def note(self, subject: str, text: str) -> None:
-        """Worth knowing; the daemon runs all the same."""
-        self.tell(f"note   {subject:<8} {text}")
-
-    def wrong(self, subject: str, text: str) -> None:
-        self.failed = True
-        self.tell(f"wrong  {subject:<8} {text}")
+# What the service's unit gives its daemon.
+SERVICE_ENVIRONMENT = {"STATE_DIRECTORY": "/var/lib/edged", "CREDENTIALS_DIRECTORY": "/etc/edged"}
 
 
 def check(
-    path: Path, environ: Mapping[str, str], is_root: bool, tell: Callable[[str], None]
+    path: Path,
+    environ: Mapping[str, str],
+    is_root: bool,
+    tell: Callable[[str], None],
+    host: Host | None = None,
 ) -> int:
-    """Look at everything the daemon would need. The exit status; raises ConfigError."""
+    """Look at everything the daemon would need, as the user and in the places of the service where
+    it is installed and runs on this very file. The exit status; raises ConfigError.
+    """
     config = configuration.load_config(path)
-    report = Report(tell)
+    report, host = Report(tell), host or Host()
     count = len(config.pipelines)
     report.ok("config", f"{path}: {count} pipeline{'s' if count != 1 else ''}")
     _check_runtime(report)
+    unit = host.unit() if path == configuration.default_config_path({}) else None
+    if unit is not None:
+        environ = {**SERVICE_ENVIRONMENT, **environ}
+        if not is_root:
+            report.note("user", "run it with sudo: some of what the service sees may be hidden")
+    check_unit(report, unit)
     models_dir = configuration.models_dir(config, environ, is_root)
-    _check_state(report, models_dir, configuration.state_dir(config, environ, is_root))
+    state_dir = configuration.state_dir(config, environ, is_root)
+    user = host.account(unit.user if unit is not None else None)
+    if user is not None:
+        check_user(report, user, config.pipelines)
+        check_places(report, user, state_dir, models_dir, config.spool.max_bytes)
+    running = _check_other(report, host, state_dir, unit)
     keys = _check_keys(report, config.models)
+    check_cameras(report, host, config.pipelines)
     for pipeline in config.pipelines:
         _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
-        _check_source(report, pipeline)
+        _check_source(report, pipeline, running)
     _check_broker(report, config, environ)
-    _check_clock(report)
+    check_chip(report, host, config.device.hot_c)
+    check_clock(report)
     return EXIT_FAILED if report.failed else 0
 
 
@@ -82,24 +91,18 @@ def _check_runtime(report: Report) -> None:
         report.note("runtime", f"{runtime.name} is the slower one: {reason}")
 
 
-def _check_state(report: Report, models_dir: Path, state_dir: Path) -> None:
-    try:
-        for directory in (state_dir, models_dir):
-            directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=state_dir):
-            pass
-    except OSError as error:
+def _check_other(report: Report, host: Host, state_dir: Path, unit: Unit | None) -> bool:
+    """Whether a daemon runs already: the service is as it should be, another one is in the way."""
+    process = host.user_of_lock(state_dir / "store")
+    if process is None:
+        return False
+    if unit is None or unit.active not in ("active", "activating", "reloading"):
         report.wrong(
-            "state",
-            f"cannot write to {state_dir}: {error.strerror}. Give edged a directory to write to in "
-            "device.state_dir, or run it as a user that may",
+            "other",
+            f"another edged (process {process}) uses {state_dir}. Stop it first, or give this one "
+            "a device.state_dir of its own",
         )
-        return
-    free = shutil.disk_usage(state_dir).free
-    if free < _LOW_SPACE_BYTES:
-        report.note("state", f"{state_dir} has only {free >> 20} MB of free space")
-    else:
-        report.ok("state", f"{state_dir}; models in {models_dir}")
+    return True
 
 
 def _check_keys(report: Report, models: configuration.Models) -> Sequence[PublicKey] | None:
@@ -145,8 +148,12 @@ def _check_model(
         report.note("labels", f"{pipeline.name}: {unknown}")
 
 
-def _check_source(report: Report, pipeline: configuration.Pipeline) -> None:
+def _check_source(report: Report, pipeline: configuration.Pipeline, running: bool) -> None:
     kind = make_plan(pipeline).source_kind
+    if running and isinstance(pipeline.source, configuration.Picamera2 | configuration.V4l2):
+        told = "is not tried, for the edged that runs has it; see its P/<pipeline>/health"
+        report.note("source", f"{pipeline.name}: {kind} {told}")
+        return
     try:
         frame = _first_frame(make_source(pipeline.source))
     except Exception as error:  # a camera's library raises what it likes
@@ -189,18 +196,41 @@ def _first_frame(source: Source) -> Frame | None:
 def _check_broker(report: Report, config: configuration.Config, environ: Mapping[str, str]) -> None:
     """One of several addresses is enough for the daemon."""
     _check_secrets(report, config.mqtt)
-    settings = mqtt_settings(config.mqtt, config.device.id, environ)
-    accepted, failed = [], []
+    try:
+        settings = mqtt_settings(config.mqtt, config.device.id, environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            report.wrong("broker", problem)
+        return
+    accepted = False
+    failed: list[tuple[str, EdgedError]] = []
     for broker in settings.each():
         where = str(Address(broker.host, broker.port))
         try:
-            accepted.append(f"{where} accepts edged, MQTT {reach(broker).value}")
+            version = reach(broker).value
         except EdgedError as error:
-            failed.append(f"{where}: {error}")
-    for text in accepted:
-        report.ok("broker", text)
-    for text in failed:
-        (report.note if accepted else report.wrong)("broker", text)
+            failed.append((where, error))
+        else:
+            accepted = True
+            report.ok("broker", f"{where} accepts edged, MQTT {version}")
+    for where, reason in failed:
+        if accepted:
+            report.note("broker", f"{where}: {reason}")
+        elif _may_come_back(reason):
+            kept = "results wait for it on the disk" if config.spool.max_bytes else "results wait"
+            report.note("broker", f"{where}: {reason}. edged runs all the same, and {kept}")
+        else:
+            report.wrong("broker", f"{where}: {reason}")
+
+
+def _may_come_back(error: EdgedError) -> bool:
+    """Whether the broker is just not there: what it refuses, or its certificate, needs a hand."""
+    cause = error.__cause__
+    return (
+        isinstance(error, BrokerLost)
+        and isinstance(cause, OSError)
+        and not isinstance(cause, ssl.SSLError)
+    )
 
 
 def _check_secrets(report: Report, mqtt: configuration.Mqtt) -> None:
@@ -215,10 +245,3 @@ def _check_secrets(report: Report, mqtt: configuration.Mqtt) -> None:
             if path.stat().st_mode & stat.S_IROTH:
                 advice = f"chmod o= {path}, and let it belong to the user that runs edged"
                 report.note("secret", f"{key}: every user can read {path}: {advice}")
-
-
-def _check_clock(report: Report) -> None:
-    if SystemClock().synced():
-        report.ok("clock", "synchronised")
-    else:
-        report.note("clock", "not synchronised: results carry clock_synced = false until it is")

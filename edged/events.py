@@ -24,6 +24,7 @@ class Event(enum.StrEnum):
     BROKER = "broker"
     REFUSED = "refused"
     SPOOL = "spool"
+    HOME_ASSISTANT = "home-assistant"
     STORE = "store"
     WATCHDOG = "watchdog"
     GOVERNOR = "governor"

@@ -355,7 +355,10 @@ def test_a_check_tells_everything_that_is_wrong(edged: Run, house: House) -> Non
     assert camera.startswith("a: v4l2: ")
     assert "/dev/video77" in camera
     assert pictures == f"b: images: {house.directory}/nowhere: there is no such file or directory."
-    assert len(found["wrong broker"]) == 1
+    # It may come any time: the daemon runs without it.
+    [broker] = found["note broker"]
+    assert broker.startswith("127.0.0.1:1: the connection was refused")
+    assert broker.endswith("edged runs all the same, and results wait for it on the disk")
 
 
 def test_a_check_tries_each_of_several_brokers_and_one_is_enough(

@@ -1,0 +1,102 @@
+"""``edged check`` as a whole: what makes it say that the daemon would not run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from household import RED, House, images
+
+from edged.check import check
+from edged.service.host import Host
+
+EYE = 'name = "eye"\nmodel = "classifier_uint8"\n'
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.end()
+
+
+def checked(config: Path, host: Host | None = None) -> tuple[int, list[str]]:
+    """The exit status and the lines."""
+    lines: list[str] = []
+    is_root = os.geteuid() == 0
+    return check(config, {"HOME": str(config.parent)}, is_root, lines.append, host), lines
+
+
+def line_of(lines: list[str], words: str) -> str:
+    """The one line of that verdict and subject."""
+    [line] = [line for line in lines if line.split()[:2] == words.split()]
+    return line
+
+
+def test_a_daemon_that_runs_on_the_same_state_is_told_by_its_process(
+    house: House, mosquitto: Callable[..., Any]
+) -> None:
+    house.model("classifier_uint8")
+    config = house.configure(
+        mosquitto().port, EYE + '[pipelines.source]\nkind = "synthetic"\nfps = 5'
+    )
+    daemon = house.run()
+    daemon.wait_for_line("pipeline eye: running")
+    status, lines = checked(config)
+    assert status == 1
+    told = line_of(lines, "wrong other")
+    assert f"another edged (process {daemon.process.pid}) uses {house.directory}/state" in told
+    assert daemon.stop() == 0
+    assert checked(config)[0] == 0
+
+
+def test_a_camera_that_a_daemon_has_is_not_tried(house: House, tmp_path: Path) -> None:
+    house.model("classifier_uint8")
+    camera = '[pipelines.source]\nkind = "v4l2"\ndevice = "/dev/video0"'
+    config = house.configure(1, EYE + camera)
+    store = house.directory / "state" / "store"
+    store.mkdir(parents=True)
+    root = tmp_path / "root"
+    (root / "proc/77").mkdir(parents=True)
+    (root / "proc/77/cmdline").write_bytes(b"python3\0/usr/bin/edged\0run")
+    inode = store.stat().st_ino
+    (root / "proc/locks").write_text(f"1: FLOCK  ADVISORY  WRITE 77 00:01:{inode} 0 EOF\n")
+    _, lines = checked(config, Host(root))
+    assert "v4l2 is not tried" in line_of(lines, "note source")
+
+
+def test_a_broker_that_refuses_the_login_is_wrong_and_one_that_is_away_is_not(
+    house: House, mosquitto: Callable[..., Any]
+) -> None:
+    house.model("classifier_uint8")
+    pipeline = EYE + images(house.pictures(RED))
+    closed = mosquitto("allow_anonymous false")
+    status, lines = checked(house.configure(closed.port, pipeline))
+    assert status == 1
+    assert "not authorised" in line_of(lines, "wrong broker")
+    status, lines = checked(house.configure(1, pipeline))
+    assert status == 0
+    assert "results wait for it on the disk" in line_of(lines, "note broker")
+
+
+def test_a_password_file_that_is_not_there_is_wrong_and_the_rest_is_told(house: House) -> None:
+    house.model("classifier_uint8")
+    config = house.configure(
+        1,
+        EYE + images(house.pictures(RED)),
+        mqtt='username = "edged"\npassword_file = "absent"',
+    )
+    status, lines = checked(config)
+    assert status == 1
+    assert "there is no such file" in line_of(lines, "wrong broker")
+    assert any(line.split()[1] == "clock" for line in lines)
+
+
+def test_nothing_is_made_by_looking(house: House) -> None:
+    house.model("classifier_uint8")
+    config = house.configure(1, EYE + images(house.pictures(RED)))
+    assert checked(config)[0] == 0
+    assert not (house.directory / "state").exists()
