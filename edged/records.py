@@ -298,7 +298,8 @@ class PipelineMetrics(msgspec.Struct, frozen=True):
 class SpoolMetrics(msgspec.Struct, frozen=True):
     """Results that wait for the broker, and those that were lost since the start.
 
-    ``dropped``: for the bounds of size and age, or with a damaged file; ``refused``: by the broker
+    ``in_memory``: those of ``depth`` that are nowhere else, and that a kill would cost.
+    ``dropped``: for the bounds of size and age, or with a damaged file. ``refused``: by the broker
     or by the limits of a message. ``bytes``: what the spool takes on the disk. ``on_disk``:
     whether results that wait are written there now; ``trouble``: why not, where they ought to be.
     """
@@ -306,6 +307,7 @@ class SpoolMetrics(msgspec.Struct, frozen=True):
     depth: int
     dropped: int
     refused: int = 0
+    in_memory: int = 0
     bytes: int = 0
     on_disk: bool = False
     trouble: str | None = None

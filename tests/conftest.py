@@ -90,6 +90,11 @@ class Mosquitto:
             if not self._said.wait_for(said, timeout_s):
                 pytest.fail(f"mosquitto did not say {text!r} but:\n" + "\n".join(self.log[-20:]))
 
+    def wait_for_topics(self, holds: Callable[[list[str]], bool]) -> None:
+        """Wait until the topics of what it was sent since its start satisfy ``holds``."""
+        with self._said:
+            assert self._said.wait_for(lambda: holds(self.topics()), PATIENCE_S)
+
     def topics(self) -> list[str]:
         """The topics of the messages that it was sent since its start, in order."""
         received = [line for line in self.log if "Received PUBLISH from" in line]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Iterator
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edged.publish import SpoolSettings, Stored
+from edged.publish.publisher import Publisher
 from edged.publish.spool import Spool, TooOld
+from edged.records import Result, SpoolMetrics
+
+PATIENCE_S = 60.0
 
 BOOT = "0b9a7c1e-4b0e-4d3c-9f4e-5a2f6d3b1c00"
 EARLIER = "11111111-4b0e-4d3c-9f4e-5a2f6d3b1c00"
@@ -46,6 +55,65 @@ def numbers(spool: Spool) -> list[int]:
         found += [number_of(stored) for _, stored in rows]
         after = rows[-1][0]
     return found
+
+
+def sequences(directory: Path) -> list[int]:
+    """Those of the results in a spool that nobody has open."""
+    spool = Spool(settings(directory))
+    spool.open()
+    found = [json.loads(stored.payload)["sequence"] for _, stored in spool.read(0, 100_000)]
+    spool.close()
+    return found
+
+
+def put(sender: Publisher, a_result: Callable[..., Result], numbers: range) -> None:
+    """Results that a broker's log can tell apart: each of a pipeline of its own."""
+    for number in numbers:
+        sender.publish(a_result(number, pipeline=f"p{number}"))
+
+
+def numbers_in(topics: list[str]) -> list[int]:
+    """Which of these have come, in order."""
+    return [int(topic.split("/")[2][1:]) for topic in topics if topic.endswith("/result")]
+
+
+def wait_for_metrics(sender: Publisher, holds: Callable[[SpoolMetrics], bool]) -> SpoolMetrics:
+    """Wait until the spool is in that state."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds(metrics := sender.metrics()):
+        assert time.monotonic() < deadline, metrics
+        sender.wait_delivered(timeout_s=0.02)
+    return metrics
+
+
+def wait_until_spooled(sender: Publisher, count: int) -> SpoolMetrics:
+    """Wait until so many results are on the disk and nowhere else."""
+    return wait_for_metrics(sender, lambda spool: (spool.depth, spool.in_memory) == (count, 0))
+
+
+def in_child(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """Another process that runs ``code`` with this module's names."""
+    script = f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    script += f"from spools import *\n{textwrap.dedent(code)}"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+
+
+def opened(directory: str) -> Spool:
+    """For a child."""
+    spool = Spool(settings(Path(directory)))
+    spool.open()
+    return spool
+
+
+def said(child: subprocess.Popen[Any]) -> str:
+    """The child's next line."""
+    assert child.stdout is not None
+    return str(child.stdout.readline()).strip()
 
 
 class SmallDisk:

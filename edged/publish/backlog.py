@@ -15,7 +15,7 @@ from . import Stored
 
 ROWS_PER_S = 200.0  # rows sent in a second, at most
 PATIENCE_S = 5.0  # how long new results wait for the rows before them
-MOST_DONE = 20_000  # rows delivered and not yet deleted: a disk that takes no writes ends delivery
+MOST_DONE = 5_000  # rows delivered and not yet deleted: a disk that takes no writes ends delivery
 _BURST = 10.0  # rows sent at once after a pause
 _LOW = 50  # fewer rows than this in memory: time to read on
 _LONGEST_LOOK_S = 1.0

@@ -147,6 +147,7 @@ def metrics(record: records.Metrics, context: Context) -> wire.Closed:
 def _spool_metrics(spool: records.SpoolMetrics) -> wire.SpoolMetrics:
     return wire.SpoolMetrics(
         depth=spool.depth,
+        in_memory=spool.in_memory,
         dropped=spool.dropped,
         refused=spool.refused,
         bytes=spool.bytes,

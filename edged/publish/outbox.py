@@ -64,6 +64,7 @@ class Outbox:
         self._dropped = 0
         self._refused = 0
         self._overflowed = False
+        self._rows_asked = False
         self._closed = False
 
     def put(self, topic: str, record: Record) -> bool:
@@ -129,6 +130,7 @@ class Outbox:
         else:
             found = results.popleft()
         if backlog.runs_low:
+            self._rows_asked = True
             self.rows_wanted.set()
         return found
 
@@ -210,10 +212,11 @@ class Outbox:
             return lost
 
     def wanted(self) -> Wanted | None:
-        """Which rows are to be read now."""
+        """Which rows are to be read now; none while there is nobody to send them to."""
         with self._changed:
             self.rows_wanted.clear()
-            if not self._backlog.runs_low:
+            asked, self._rows_asked = self._rows_asked, False
+            if not asked or not self._backlog.runs_low:
                 return None
             return Wanted(self._backlog.generation, self._backlog.cursor)
 
@@ -294,14 +297,11 @@ class Outbox:
             return self._depth() == 0 and not self._state_left()
 
     def metrics(self) -> SpoolMetrics:
-        """``dropped``: for the bounds; ``refused``: by the broker or the limits of a message."""
+        """What only the outbox knows of it."""
         with self._changed:
-            return SpoolMetrics(self._depth(), self._dropped, self._refused)
-
-    def in_memory(self) -> int:
-        """How many results are nowhere but in memory."""
-        with self._changed:
-            return self._depth() - self._backlog.count
+            depth = self._depth()
+            in_memory = depth - self._backlog.count
+            return SpoolMetrics(depth, self._dropped, self._refused, in_memory)
 
     def _under_way(self) -> list[Waiting]:
         return [each.waiting for each in self._sent.values() if each.waiting is not None]

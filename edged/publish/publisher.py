@@ -156,11 +156,11 @@ class Publisher:
             self._thread.join(broker_s)
         if self._spooling is not None:
             self._spooling.close(now_s + 0.95 * timeout_s - time.monotonic())
-        depth, lost = self._outbox.metrics().depth, self._outbox.in_memory()
-        if depth > lost:
-            fields = about(Event.SPOOL)
+        left = self._outbox.metrics()
+        kept, lost = left.depth - left.in_memory, left.in_memory
+        if kept:
             text = "%d results are kept in the spool for the next start"
-            log.info(text, depth - lost, extra=fields)
+            log.info(text, kept, extra=about(Event.SPOOL))
         if lost:
             why = "; ".join(self._told.values()) or "no time was left"
             fields = about(Event.BROKER)

@@ -21,8 +21,7 @@ _VERSION = 1
 _PAGE_BYTES = 4096
 _MOST_SLACK_BYTES = 4 * 1024 * 1024
 _CACHE_KIB = 256
-_SPARE_PAGES = 64  # free pages that are left in the file for the next outage
-_PAGES_GIVEN_BACK = 2048  # at once
+_SPARE_PAGES = 64  # a file of so few pages is left as it is, for the next outage
 _EXPIRED_AT_ONCE = 1000
 _TABLE = """
 CREATE TABLE results (
@@ -130,12 +129,11 @@ class Spool:
         return [(row, _stored(*values)) for row, *values in found]
 
     def give_back(self) -> None:
-        """Where all is delivered: give space back to the disk, some at a time."""
+        """Where all is delivered: give the space back to the disk."""
         with self._telling():
-            if not self.rows and self._number("PRAGMA freelist_count") > _SPARE_PAGES:
+            if not self.rows and self._number("PRAGMA page_count") > _SPARE_PAGES:
                 db = self._connection()
-                # Each step of the statement frees a page; only a script is run to its end.
-                db.executescript(f"PRAGMA incremental_vacuum({_PAGES_GIVEN_BACK})")
+                db.execute("VACUUM")  # of next to nothing, so it costs next to nothing
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def bytes_on_disk(self) -> int:
@@ -170,12 +168,7 @@ class Spool:
             "locking_mode = EXCLUSIVE",
             "temp_store = MEMORY",  # no file but the spool's own
             f"cache_size = -{_CACHE_KIB}",
-        ):
-            db.execute(f"PRAGMA {pragma}").fetchall()
-        if not self._number("SELECT count(*) FROM sqlite_schema"):
-            db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # would be a write if it were set again
-        for pragma in (
+            f"page_size = {_PAGE_BYTES}",
             "journal_mode = WAL",
             "synchronous = FULL",  # a commit a second is affordable, also with an fsync
             f"journal_size_limit = {self._wal_bytes}",

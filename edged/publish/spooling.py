@@ -89,7 +89,8 @@ class Spooling:
                 log.exception("The spool failed", extra=about(Event.SPOOL))
                 self._go_without(SpoolTrouble(f"{type(mistake).__name__}: {mistake}"))
             self.bytes = self._spool.bytes_on_disk()
-            if closing:
+            # A file that turns out to be damaged at the very end: what waits goes into a new one.
+            if closing and (self._open or time.monotonic() < self._open_at_s):
                 self._spool.close()
                 return
 
@@ -199,7 +200,7 @@ class Spooling:
         log.error(
             "The spool %s cannot be read: %s. It was moved to %s, with %d results; a new one is "
             "begun.",
-            *(self._settings.path, damage, aside.name, lost),
+            *(self._settings.path, str(damage), aside.name, lost),
             extra=about(Event.SPOOL),
         )
         now_s = time.monotonic()
@@ -221,21 +222,24 @@ class Spooling:
         return pause_s
 
     def _tell_trouble(self, trouble: SpoolTrouble) -> None:
-        if str(trouble) != self.trouble:
+        before, self.trouble = self.trouble, str(trouble)
+        self.on_disk = False
+        if self.trouble != before:
             log.error(
                 "The spool %s cannot be used: %s. Results that wait for the broker stay in memory "
                 "until it can.",
-                *(self._settings.path, trouble),
+                # As text: a record that is kept would keep the statement that failed, and the file.
+                *(self._settings.path, self.trouble),
                 extra=about(Event.SPOOL),
             )
-        self.on_disk, self.trouble = False, str(trouble)
 
     def _tell_well(self) -> None:
-        if self.trouble is not None:
+        before, self.trouble = self.trouble, None
+        self.on_disk = True
+        self._pause_s = _FIRST_PAUSE_S
+        if before is not None:
             fields = about(Event.SPOOL)
             log.info("The spool %s can be used again", self._settings.path, extra=fields)
-        self.on_disk, self.trouble = True, None
-        self._pause_s = _FIRST_PAUSE_S
 
     def _tell_dropped(self, committed: Committed) -> None:
         """Once for each time that the bounds are reached."""

@@ -230,12 +230,14 @@ class PipelineMetrics(Closed, frozen=True):
 class SpoolMetrics(Closed, frozen=True):
     """Results that wait for the broker, and those that were lost since the start.
 
-    ``dropped``: for the bounds of size and age, or with a damaged file; ``refused``: by the broker
+    ``in_memory``: those of ``depth`` that are nowhere else, and that a kill would cost.
+    ``dropped``: for the bounds of size and age, or with a damaged file. ``refused``: by the broker
     or by the limits of a message. ``bytes``: what the spool takes on the disk. ``storage``:
     where results that wait are put now; ``trouble``: why not on the disk, where they ought to be.
     """
 
     depth: Count
+    in_memory: Count
     dropped: Count
     refused: Count
     bytes: Count

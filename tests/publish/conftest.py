@@ -26,9 +26,10 @@ class FixedClock:
     def __init__(self) -> None:
         self.zero = datetime(2026, 11, 22, 6, 24, tzinfo=UTC)
         self.is_synced = True
+        self.now_ns = 0
 
     def monotonic_ns(self) -> int:
-        return 0
+        return self.now_ns
 
     def utc_of(self, monotonic_ns: int) -> datetime:
         return self.zero + timedelta(microseconds=monotonic_ns // 1000)

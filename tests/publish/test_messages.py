@@ -283,6 +283,7 @@ def test_metrics_are_rounded_and_not_retained(context: Context) -> None:
     assert payload["throttling"] is None
     assert payload["spool"] == {
         "depth": 3,
+        "in_memory": 0,
         "dropped": 0,
         "refused": 0,
         "bytes": 0,

@@ -36,7 +36,7 @@ def test_results_leave_in_order_and_stay_until_they_are_acknowledged(a_result: M
     parcels = list(iter(outbox.take, None))
 
     assert [parcel.content for parcel in parcels] == results
-    assert outbox.metrics() == SpoolMetrics(depth=3, dropped=0)
+    assert outbox.metrics() == SpoolMetrics(depth=3, dropped=0, in_memory=3)
     for parcel in parcels:
         assert not outbox.empty()
         assert outbox.settle(parcel.number, refused=False) is parcel
@@ -48,7 +48,7 @@ def test_when_full_the_oldest_results_are_dropped_and_counted(a_result: Make) ->
     results = [a_result(number) for number in range(5)]
     outbox = filled(results, capacity=2)
 
-    assert outbox.metrics() == SpoolMetrics(depth=2, dropped=3)
+    assert outbox.metrics() == SpoolMetrics(depth=2, dropped=3, in_memory=2)
     assert taken(outbox) == results[3:]
 
 

@@ -126,7 +126,7 @@ def test_without_a_broker_it_waits_and_connects_when_one_appears(
         sender.publish(a_result(number, pipeline=f"p{number}"))
     told.wait_for("refused")
     assert not sender.connected
-    assert sender.metrics() == SpoolMetrics(depth=30, dropped=0)
+    assert sender.metrics() == SpoolMetrics(depth=30, dropped=0, in_memory=30)
     assert not sender.wait_delivered(timeout_s=0)
 
     broker.start()
@@ -151,7 +151,7 @@ def test_after_a_broker_was_killed_everything_it_had_not_acknowledged_comes_in_o
     sender.publish(Health("front", HealthState.SOURCE_LOST, "unplugged", 0))
     broker.kill()
     told.wait_for("the connection broke")
-    assert sender.metrics() == SpoolMetrics(depth=120, dropped=0)
+    assert sender.metrics() == SpoolMetrics(depth=120, dropped=0, in_memory=120)
     broker.start()
 
     assert sender.wait_delivered(PATIENCE_S)
@@ -220,7 +220,7 @@ def test_a_broker_that_stops_answering_is_left_and_what_it_did_not_acknowledge_k
     sender.publish(a_result(0))
 
     told.wait_for("stopped answering")
-    assert sender.metrics() == SpoolMetrics(depth=1, dropped=0)
+    assert sender.metrics() == SpoolMetrics(depth=1, dropped=0, in_memory=1)
     broker.thaw()
 
     assert sender.wait_delivered(PATIENCE_S)

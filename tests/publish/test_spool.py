@@ -5,14 +5,22 @@ from __future__ import annotations
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from spools import BOOT, EARLIER, mounted, number_of, numbers, row, settings, write
+from spools import (
+    BOOT,
+    EARLIER,
+    in_child,
+    mounted,
+    number_of,
+    numbers,
+    row,
+    said,
+    settings,
+    write,
+)
 
 from edged.publish.spool import Spool, TooOld
 from edged.publish.spool_faults import SpoolDamaged, SpoolTrouble
@@ -227,32 +235,12 @@ def test_a_file_that_was_taken_away_is_missed(spool: Spool) -> None:
         write(spool, row(1))
 
 
-def in_child(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process that runs ``code`` with an open spool of the directory given first."""
-    script = f"""
-import sys
-from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
-from spools import row, settings, write
-from edged.publish.spool import Spool
-spool = Spool(settings(Path(sys.argv[1])))
-spool.open()
-{textwrap.dedent(code)}
-"""
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_a_spool_that_another_edged_has_open_is_told_and_can_be_had_afterwards(
     tmp_path: Path,
 ) -> None:
-    with in_child("write(spool, row(0)); print('open', flush=True); input()", tmp_path) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "open\n"
+    code = "spool = opened(sys.argv[1]); write(spool, row(0)); print('open', flush=True); input()"
+    with in_child(code, tmp_path) as other:
+        assert said(other) == "open"
         spool = Spool(settings(tmp_path))
 
         with pytest.raises(SpoolTrouble, match="another process has it open"):
@@ -269,7 +257,7 @@ def test_after_a_kill_at_any_instant_the_file_opens_and_holds_what_was_committed
     tmp_path: Path,
 ) -> None:
     code = """
-    written = int(sys.argv[2])
+    spool, written = opened(sys.argv[1]), int(sys.argv[2])
     while True:
         rows = [row(written + number) for number in range(7)]
         oldest = [each for each, _ in spool.read(0, 5)] if spool.rows > 300 else []
@@ -284,15 +272,15 @@ def test_after_a_kill_at_any_instant_the_file_opens_and_holds_what_was_committed
         with in_child(code, tmp_path, written) as child:
             assert child.stdout is not None
             for _ in range(random_s.randrange(2, 60)):
-                assert child.stdout.readline()
+                assert said(child)
             child.send_signal(signal.SIGKILL)
-            said = child.stdout.read().split("\n")
+            rest = child.stdout.read().split("\n")
         spool = Spool(settings(tmp_path))
         spool.open()
         found = numbers(spool)
         spool.close()
         assert found == list(range(found[0], found[-1] + 1))
-        done = [int(line.split()[1]) for line in said if line.startswith("done")]
+        done = [int(line.split()[1]) for line in rest if line.startswith("done")]
         assert found[-1] + 1 >= max([written, *done])
         written = found[-1] + 1
         deleted = found[0]

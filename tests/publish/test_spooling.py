@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from spools import BOOT, EARLIER, settings
+from spools import (
+    BOOT,
+    EARLIER,
+    PATIENCE_S,
+    in_child,
+    numbers_in,
+    put,
+    said,
+    sequences,
+    settings,
+    wait_until_spooled,
+)
 
 from edged.publish import Context
-from edged.publish.publisher import Publisher
-from edged.publish.spool import Spool
 
 Make = Callable[..., Any]
-PATIENCE_S = 30.0
-RESULTS = "edged/pi/front/result"
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """For states that nobody announces."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
-def wait_until_spooled(sender: Publisher, count: int) -> None:
-    """Until so many results are on the disk and nowhere else."""
-    wait_until(
-        lambda: sender._outbox.in_memory() == 0 and sender.metrics().depth == count,
-        f"{count} results were not spooled: {sender.metrics()}",
-    )
-
-
-def rows_in(directory: Path) -> list[int]:
-    """The sequences in a spool that nobody has open."""
-    spool = Spool(settings(directory))
-    spool.open()
-    found = [json.loads(stored.payload)["sequence"] for _, stored in spool.read(0, 100_000)]
-    spool.close()
-    return found
 
 
 def test_with_a_broker_that_acknowledges_nothing_is_written(
@@ -58,18 +39,7 @@ def test_with_a_broker_that_acknowledges_nothing_is_written(
     assert sender.wait_delivered(PATIENCE_S)
 
     assert sender.close(timeout_s=5) == 0
-    assert rows_in(tmp_path) == []
-
-
-def put(sender: Publisher, a_result: Make, numbers: range) -> None:
-    """Results that a broker's log can tell apart: each of a pipeline of its own."""
-    for number in numbers:
-        sender.publish(a_result(number, pipeline=f"p{number}"))
-
-
-def came(broker: Any) -> list[int]:
-    """Which of these the broker has received since its start, in order."""
-    return [int(topic.split("/")[2][1:]) for topic in broker.topics() if topic.endswith("/result")]
+    assert sequences(tmp_path) == []
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
@@ -80,8 +50,7 @@ def test_what_came_while_the_broker_was_away_is_spooled_and_then_delivered_in_or
     broker.kill()
     sender = publisher(broker.port, qos=qos, spool=settings(tmp_path))
     put(sender, a_result, range(300))
-    wait_until_spooled(sender, 300)
-    metrics = sender.metrics()
+    metrics = wait_until_spooled(sender, 300)
     assert (metrics.on_disk, metrics.trouble, metrics.dropped) == (True, None, 0)
     assert metrics.bytes > 0
 
@@ -91,11 +60,11 @@ def test_what_came_while_the_broker_was_away_is_spooled_and_then_delivered_in_or
 
     assert sender.wait_delivered(PATIENCE_S)
     heard.wait_for(lambda all_: any(each.topic == "edged/pi/p319/result" for each in all_))
-    wait_until(lambda: len(came(broker)) == 320, "the broker did not get them all")
-    assert came(broker) == list(range(320))
+    broker.wait_for_topics(lambda topics: len(numbers_in(topics)) == 320)
+    assert numbers_in(broker.topics()) == list(range(320))
     assert {each.qos for each in heard.messages if each.topic.endswith("/result")} == {qos}
     assert sender.close(timeout_s=5) == 0
-    assert rows_in(tmp_path) == []
+    assert sequences(tmp_path) == []
 
 
 def test_what_a_stalled_broker_does_not_acknowledge_is_spooled_and_delivered_when_it_goes_on(
@@ -111,10 +80,10 @@ def test_what_a_stalled_broker_does_not_acknowledge_is_spooled_and_delivered_whe
     broker.thaw()
 
     assert sender.wait_delivered(PATIENCE_S)
-    assert came(broker) == list(range(200))
+    assert numbers_in(broker.topics()) == list(range(200))
     assert broker.topics().count("edged/pi/status") == 1  # on the same connection
     assert sender.close(timeout_s=5) == 0
-    assert rows_in(tmp_path) == []
+    assert sequences(tmp_path) == []
 
 
 def test_a_broker_killed_in_the_middle_of_the_backlog_gets_the_rest_afterwards(
@@ -127,14 +96,14 @@ def test_a_broker_killed_in_the_middle_of_the_backlog_gets_the_rest_afterwards(
     wait_until_spooled(sender, 600)
 
     broker.start()
-    wait_until(lambda: len(came(broker)) > 100, "nothing came")
+    broker.wait_for_topics(lambda topics: len(numbers_in(topics)) > 100)
     broker.kill()
-    first = came(broker)
+    first = numbers_in(broker.topics())
     told.wait_for("the connection broke")
     broker.start()
     assert sender.wait_delivered(PATIENCE_S)
 
-    again = came(broker)
+    again = numbers_in(broker.topics())
     assert first == list(range(len(first)))
     assert again == list(range(again[0], 600))
     assert len(first) - 300 < again[0] <= len(first)  # few come twice: those of the last second
@@ -148,7 +117,7 @@ def test_results_are_kept_over_the_end_of_the_daemon_and_delivered_by_the_next(
     before = publisher(broker.port, spool=settings(tmp_path))
     put(before, a_result, range(500))
     assert before.close(timeout_s=5) == 0
-    assert rows_in(tmp_path) == list(range(500))
+    assert sequences(tmp_path) == list(range(500))
 
     after = publisher(broker.port, spool=settings(tmp_path))
     put(after, a_result, range(500, 510))
@@ -156,34 +125,76 @@ def test_results_are_kept_over_the_end_of_the_daemon_and_delivered_by_the_next(
     broker.start()
 
     assert after.wait_delivered(PATIENCE_S)
-    assert came(broker) == list(range(510))
+    assert numbers_in(broker.topics()) == list(range(510))
     assert after.metrics().depth == 0
 
 
-def test_results_go_before_the_live_ones_for_a_while_and_then_beside_them(
+def test_live_results_wait_for_a_long_backlog_for_a_while_and_then_go_beside_it(
     mosquitto: Make, publisher: Make, a_result: Make, tmp_path: Path
 ) -> None:
     broker = mosquitto()
     broker.kill()
-    sender = publisher(broker.port, capacity=5000, spool=settings(tmp_path))
-    put(sender, a_result, range(3000))
-    wait_until_spooled(sender, 3000)
+    sender = publisher(broker.port, capacity=5000, spool=settings(tmp_path, 64 * 2**20))
+    put(sender, a_result, range(2000))
+    wait_until_spooled(sender, 2000)
 
     broker.start()
-    live = 3000
-    while len(came(broker)) < 2000:
+    live = 2000
+    while 1999 not in numbers_in(broker.topics()):
         put(sender, a_result, range(live, live + 1))
         live += 1
-        time.sleep(0.02)
+        sender.wait_delivered(timeout_s=0.05)
     assert sender.wait_delivered(PATIENCE_S)
 
-    order = came(broker)
+    order = numbers_in(broker.topics())
+    assert [number for number in order if number < 2000] == list(range(2000))
     assert sorted(order) == list(range(live))
-    assert [number for number in order if number < 3000] == list(range(3000))
-    overtaking = order[: order.index(2999)]
-    first_new = next(place for place, number in enumerate(overtaking) if number >= 3000)
-    assert 300 < first_new < 2000
-    assert sum(number >= 3000 for number in overtaking) > 20
+    beside = order[: order.index(1999)]
+    assert next(place for place, number in enumerate(beside) if number >= 2000) > 300
+    assert sum(number >= 2000 for number in beside) > 5
+
+
+def test_what_a_killed_process_had_spooled_is_delivered_by_the_next(
+    mosquitto: Make, publisher: Make, a_result: Make, tmp_path: Path
+) -> None:
+    broker = mosquitto()
+    broker.kill()
+    code = """
+    from edged.clock import SystemClock
+    from edged.publish import Context
+    from edged.publish.settings import MqttSettings
+    from edged.records import Latency, ModelRef
+
+    def a_result(number, pipeline):
+        return Result(
+            pipeline, number, time.monotonic_ns(), ModelRef("m", "e4b118e5e453"),
+            Latency(0, 0, 0, 0, 0), "classification", (),
+        )
+
+    context = Context("edged", "pi", "earlier", 1, SystemClock(), "0")
+    mqtt = MqttSettings("127.0.0.1", int(sys.argv[2]), "edged-pi")
+    sender = Publisher(mqtt, context, spool=settings(Path(sys.argv[1])))
+    sender.start()
+    put(sender, a_result, range(50))
+    wait_until_spooled(sender, 50)
+    print("spooled", flush=True)
+    number = 50
+    while True:
+        put(sender, a_result, range(number, number + 1))
+        number += 1
+        sender.wait_delivered(timeout_s=0.01)
+    """
+    with in_child(code, tmp_path, broker.port) as child:
+        assert said(child) == "spooled"
+        child.kill()
+
+    sender = publisher(broker.port, spool=settings(tmp_path))
+    broker.start()
+    broker.wait_for_topics(lambda topics: len(numbers_in(topics)) >= 50)
+    assert sender.wait_delivered(PATIENCE_S)
+
+    came = numbers_in(broker.topics())
+    assert came == list(range(len(came)))
 
 
 def test_a_result_of_before_the_clock_was_set_is_put_right_when_it_is_sent(
