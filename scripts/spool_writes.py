@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """How much the spool writes to its disk while the broker is away: bytes in an hour, at some rates.
 
     scripts/spool_writes.py [--rates 1 20] [--seconds 120] [--directory /var/tmp]
