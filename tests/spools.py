@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -75,6 +75,20 @@ def put(sender: Publisher, a_result: Callable[..., Result], numbers: range) -> N
 def numbers_in(topics: list[str]) -> list[int]:
     """Which of these have come, in order."""
     return [int(topic.split("/")[2][1:]) for topic in topics if topic.endswith("/result")]
+
+
+class Broker(Protocol):
+    """What is asked of a broker that logs what it is sent."""
+
+    def topics(self) -> list[str]: ...
+
+    def wait_for_topics(self, holds: Callable[[list[str]], bool]) -> None: ...
+
+
+def came(broker: Broker, count: int) -> list[int]:
+    """Which of these have come, once there are so many: its log is read a little later."""
+    broker.wait_for_topics(lambda topics: len(set(numbers_in(topics))) >= count)
+    return numbers_in(broker.topics())
 
 
 def wait_for_metrics(sender: Publisher, holds: Callable[[SpoolMetrics], bool]) -> SpoolMetrics:
