@@ -27,7 +27,7 @@ class Place:
 
 
 def connects(config: configuration.Config) -> Iterator[Place]:
-    """Whom it reaches over a network, to say something or to look."""
+    """Whom it reaches over a network, to say something or to look; and on this machine."""
     mqtt = config.mqtt
     tls = " over TLS" if mqtt.tls is not None else ""
     for broker in addresses(mqtt.host, mqtt.port, mqtt.hosts):
@@ -40,6 +40,8 @@ def connects(config: configuration.Config) -> Iterator[Place]:
             # Nothing else of it: an address may hold a password.
             where = f"{address.hostname}{port}"
             yield Place(where, f"the {address.scheme} camera of pipeline {pipeline.name}")
+    yield Place("$NOTIFY_SOCKET", "on this machine, where systemd has given it: how edged is")
+    yield Place("/run/systemd/journal/socket", "on this machine, under systemd: the log")
 
 
 def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> Iterator[Place]:

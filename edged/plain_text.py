@@ -27,8 +27,11 @@ _LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 def plain(text: str) -> str:
     """``text`` with control characters and every kind of blank as a space, a lone surrogate (of a
-    file's name) as ``?``, and without what is invisible.
+    file's name) as ``?``, and without what is invisible. Raises TypeError for what is no text: put
+    into a string, it would come out as such.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a {type(text).__name__} is no text")
     if text.isascii() and text.isprintable():
         return text
     text = _BLANKS.sub(" ", text)

@@ -223,7 +223,5 @@ def _reason(text: str | None) -> str | None:
 
 def _shortened(text: str, most_chars: int) -> str:
     """Text that fits and is plain: what another library says, and file names, may be anything."""
-    if not isinstance(text, str):
-        raise MessageRefused(f"A message with a {type(text).__name__} for text was not sent.")
     text = plain(text[: 2 * most_chars])
     return text if len(text) <= most_chars else text[: most_chars - 1] + "…"

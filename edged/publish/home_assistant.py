@@ -127,7 +127,7 @@ def _discovery(os: str, components: dict[str, Component], context: Context) -> D
             identifiers=(f"edged-{plain_id(context.device)}",),
             name=context.device,
             manufacturer="edged",
-            model=plain(f"TFLite on {os}")[:MAX_TEXT_CHARS],
+            model=f"TFLite on {plain(os)}"[:MAX_TEXT_CHARS],
             sw_version=context.version,
         ),
         DiscoveryOrigin("edged", context.version),
