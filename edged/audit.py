@@ -190,6 +190,8 @@ def _pace(
         case Pace.CHANGE:
             per_hour = BURST + round(PER_S * _HOUR_S) + connections
             return per_hour, f"{Pace.CHANGE.value}; faster changes are put together"
+        case Pace.COMMAND:
+            return None, Pace.COMMAND.value
         case Pace.CONNECTION:
             return 2 * connections, Pace.CONNECTION.value
         case Pace.RESULT:

@@ -116,7 +116,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_SCHEMAS = ("result", "model", "health", "info", "metrics", "discovery", "config")
+_SCHEMAS = (
+    "result",
+    "model",
+    "health",
+    "info",
+    "metrics",
+    "discovery",
+    "command",
+    "answer",
+    "config",
+)
 
 
 def _seconds(text: str) -> float:

@@ -193,6 +193,7 @@ class Mqtt(Table, frozen=True):
     message_expiry_s: Seconds | None = None
     home_assistant: bool = True
     home_assistant_prefix: OptionalTopicPrefix = "homeassistant"
+    commands: bool = False
     tls: Tls | None = None
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -30,10 +31,12 @@ from .events import Event, about
 from .handoff import Closed
 from .intake import Intake
 from .publish import Context
+from .publish.commands import CommandRefused
 from .publish.publisher import Publisher
 from .publish.settings import MqttSettings
 from .publish.topics import HOME_ASSISTANT_STATUS, topic_for
-from .records import Info, Metrics, Record
+from .records import Info, Metrics, PipelineInfo, Record
+from .remote import Remote
 from .runner import Runner
 from .service import machine
 from .service.metrics import INTERVAL_S
@@ -54,7 +57,8 @@ _PUBLISHER_CLOSE_S = 2.0
 # inference thread would lose after every invocation to a source that decodes in Python.
 _SWITCH_INTERVAL_S = 0.0005
 
-_STOP, _RELOAD, _ENDED = "stop", "reload", "ended"
+_STOP, _RELOAD, _ENDED, _COMMAND = "stop", "reload", "ended", "command"
+_DISABLED = "disabled by a command"
 
 
 class Daemon:
@@ -106,7 +110,14 @@ class Daemon:
         self._intake = Intake(models_dir, self._vault, keys, lambda: list(self._runners.values()))
         self._watcher = Watcher(models_dir, self._intake.settled, self._intake.gone)
         self._supervisor = Supervisor(notifier or Notifier())
+        self._remote = Remote(context, self._publisher, lambda: self._events.put(_COMMAND))
+        if config.mqtt.commands:
+            self._remote.listen()
         self._runners: dict[str, Runner] = {}
+        # By commands, until a reload changes the pipeline.
+        self._disabled: dict[str, PipelineInfo] = {}
+        self._thresholds: dict[str, float] = {}
+        self._stop_asked = False
         self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._started = time.monotonic()
@@ -141,7 +152,8 @@ class Daemon:
             self._shut_down()
 
     def stop(self) -> None:
-        """Let ``run`` come to its end; from any thread."""
+        """Let ``run`` come to its end; from any thread, and from a signal's handler."""
+        self._stop_asked = True  # goes before the commands that wait
         self._events.put(_STOP)
 
     # ---- the main loop -------------------------------------------------------------------------
@@ -149,7 +161,7 @@ class Daemon:
     def _take_signals(self) -> None:
         """A handler only puts a word into the queue, whose put may interrupt anything."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._events.put(_STOP))
+            signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGHUP, lambda *_: self._events.put(_RELOAD))
 
     def _serve(self) -> None:
@@ -160,16 +172,23 @@ class Daemon:
                 event = self._events.get(timeout=self._supervisor.tick_s)
             except queue.Empty:
                 event = ""
-            if event == _STOP:
+            if event == _STOP or self._stop_asked:
                 return
             if event == _RELOAD:
                 self._reload()
-            if self._runners and all(runner.ended for runner in self._runners.values()):
+            if event == _COMMAND:
+                self._remote.work(self)
+            if self._all_have_ended():
                 self._deliver_rest()
                 return
             if time.monotonic() >= next_metrics:
                 self._publish_metrics()
                 next_metrics += INTERVAL_S
+
+    def _all_have_ended(self) -> bool:
+        """A pipeline that is disabled has not: it may be enabled again."""
+        ended = all(runner.ended for runner in self._runners.values())
+        return ended and bool(self._runners) and not self._disabled
 
     def _look_after(self) -> None:
         """See how all get on, and tell the service manager and Home Assistant."""
@@ -231,8 +250,10 @@ class Daemon:
     # ---- pipelines -----------------------------------------------------------------------------
 
     def _start(self, pipeline: configuration.Pipeline) -> None:
+        plan = make_plan(pipeline)
+        threshold = self._thresholds.get(pipeline.name, plan.threshold)
         runner = Runner(
-            make_plan(pipeline),
+            replace(plan, threshold=threshold),
             self._make_source(pipeline.source),
             Cadence(Publish(pipeline.publish), pipeline.interval_s),
             self._sequences[pipeline.name],
@@ -246,8 +267,8 @@ class Daemon:
         runner.start()
         self._intake.join(runner)
 
-    def _reload(self) -> None:
-        """Read the configuration again; one with errors changes nothing and is told."""
+    def _reload(self) -> bool:
+        """Read the configuration again; one with errors changes nothing and is told: False."""
         self._supervisor.reloading()
         try:
             new = self._reread()
@@ -258,7 +279,7 @@ class Daemon:
                 "the configuration was not reloaded; everything goes on as before",
                 extra=about(Event.RELOAD),
             )
-            return
+            return False
         for section in ("device", "mqtt", "spool", "models"):
             if getattr(new, section) != getattr(self._config, section):
                 log.warning(
@@ -269,21 +290,68 @@ class Daemon:
         changed = [name for name in before if before[name] != after.get(name)]
         for name in changed:
             reason = "its configuration changed" if name in after else "it was taken out"
+            self._thresholds.pop(name, None)
+            if self._disabled.pop(name, None) is not None:
+                continue
             runner = self._runners.pop(name)
             runner.stop(reason, _RUNNERS_STOP_S)
             self._intake.leave(runner)
-        started = [name for name in after if name not in self._runners]
+        running = {*self._runners, *self._disabled}
+        started = [name for name in after if name not in running]
         for name in started:
             self._start(after[name])
         self._config = new
         self._publish_info()
         removed = [name for name in changed if name not in after]
         log.info("reloaded: %s", _told(started, removed), extra=about(Event.RELOAD))
+        return True
 
     def _publish(self, record: Record) -> None:
         """From any thread; one that was left behind at the end may still come with something."""
         with contextlib.suppress(Closed):
             self._publisher.publish(record)
+
+    # ---- what can be commanded: see remote -------------------------------------------------------
+
+    def set_enabled(self, pipeline: str, enabled: bool) -> None:
+        """Raises CommandRefused."""
+        table = self._table_of(pipeline)
+        if enabled and pipeline in self._disabled:
+            del self._disabled[pipeline]
+            self._start(table)
+        elif not enabled and pipeline in self._runners:
+            runner = self._runners[pipeline]
+            if runner.ended:
+                raise CommandRefused("Its recording has ended.")
+            self._disabled[pipeline] = replace(runner.info(), enabled=False)
+            del self._runners[pipeline]
+            stopped = runner.stop(_DISABLED, _RUNNERS_STOP_S)
+            self._intake.leave(runner)
+            if not stopped:
+                self._publish_info()
+                raise CommandRefused("It is disabled, but stuck, and was left behind.")
+        self._publish_info()
+
+    def set_threshold(self, pipeline: str, threshold: float) -> None:
+        """Raises CommandRefused."""
+        self._table_of(pipeline)
+        self._thresholds[pipeline] = threshold
+        if pipeline in self._runners:
+            self._runners[pipeline].set_threshold(threshold)
+        else:
+            self._disabled[pipeline] = replace(self._disabled[pipeline], threshold=threshold)
+        self._publish_info()
+
+    def reload(self) -> None:
+        """Raises CommandRefused, without a word of the configuration."""
+        if not self._reload():
+            raise CommandRefused("The configuration has errors and was not read; the log has them.")
+
+    def _table_of(self, name: str) -> configuration.Pipeline:
+        for pipeline in self._config.pipelines:
+            if pipeline.name == name:
+                return pipeline
+        raise CommandRefused("There is no pipeline of that name.")
 
     # ---- what is told of the whole device -------------------------------------------------------
 
@@ -295,10 +363,16 @@ class Daemon:
             runtime_version=runtime.version,
             host=platform.node(),
             os=machine.os_name(),
-            pipelines=tuple(runner.info() for runner in list(self._runners.values())),
+            pipelines=self._pipeline_infos(),
         )
         self._publish(info)
         self._announcer.announce(info)
+
+    def _pipeline_infos(self) -> tuple[PipelineInfo, ...]:
+        found = dict(self._disabled) | {
+            name: runner.info() for name, runner in list(self._runners.items())
+        }
+        return tuple(found[each.name] for each in self._config.pipelines if each.name in found)
 
     def _publish_metrics(self) -> None:
         now_ns = time.monotonic_ns()

@@ -33,13 +33,14 @@ class Filter:
         max_results: int,
     ) -> None:
         self._name_of = name_of
-        self._threshold = threshold
+        self.threshold = threshold
+        """May be set from another thread, and holds from the next frame on."""
         self._allowed = None if allowed is None else frozenset(allowed)
         self._max_results = max_results
 
     def apply(self, decoded: Decoded, placement: Placement) -> Findings:
         """What is left of one frame's findings; ``placement`` is how its frame lay in the input."""
-        (kept,) = (decoded.scores > self._threshold).nonzero()
+        (kept,) = (decoded.scores > self.threshold).nonzero()
         kept = kept[(-decoded.scores[kept]).argsort(kind="stable")]
         if isinstance(decoded, ScoredBoxes):
             return tuple(islice(self._detections(decoded, kept, placement), self._max_results))

@@ -238,13 +238,18 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True)
 class PipelineInfo:
-    """A pipeline as ``P/info`` tells it; ``model`` and ``task`` are None while no model serves."""
+    """A pipeline as ``P/info`` tells it; ``model`` and ``task`` are None while no model serves.
+
+    ``enabled`` and ``threshold`` are what is in force, be it by a command.
+    """
 
     name: str
     source: str
     task: str | None
     model: ModelRef | None
     labels: tuple[str, ...]
+    enabled: bool = True
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,4 +386,14 @@ class Announcement:
     brief: bool = False
 
 
-Record = Result | Health | ModelReport | Info | Metrics | Announcement
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command. ``topic`` and ``correlation`` are where and how it asked for it."""
+
+    topic: str
+    correlation: bytes | None
+    ok: bool
+    reason: str | None
+
+
+Record = Result | Health | ModelReport | Info | Metrics | Announcement | Answer

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from weakref import WeakSet
 
 from .cadence import Cadence
 from .capture import Capture, CaptureState
@@ -93,7 +94,8 @@ class Runner:
         self._on_end = on_end
         self._serving: Serving | None = None
         self._stopping = False
-        self._changed = threading.Condition()  # guards the two above
+        self._filters: WeakSet[Filter] = WeakSet()  # of the models that serve or may again
+        self._changed = threading.Condition()  # guards the three above, and plan
         self._health = HealthLamp(plan.name, publish)
         self._stats = PipelineStats(time.monotonic_ns())
         slot: LatestSlot[Frame] = LatestSlot()
@@ -188,7 +190,15 @@ class Runner:
             task=active.task if active else None,
             model=active.ref if active else None,
             labels=active.labels if active else (),
+            threshold=self.plan.threshold,
         )
+
+    def set_threshold(self, threshold: float) -> None:
+        """From the next frame on, for this model and those after it."""
+        with self._changed:
+            self.plan = replace(self.plan, threshold=threshold)
+            for filter_ in self._filters:
+                filter_.threshold = threshold
 
     def metrics(self, now_ns: int) -> PipelineMetrics:
         return self._stats.take(
@@ -228,12 +238,14 @@ class Runner:
     def swap(self, bundle: str, model: Model, expected: Expected | None) -> None:
         """Let a loaded model serve from the next frame on, on trial where ``expected`` is given."""
         plan = self.plan
-        filter_ = Filter(
-            model.reading.labels.name,
-            threshold=plan.threshold,
-            allowed=plan.labels,
-            max_results=plan.max_results,
-        )
+        with self._changed:
+            filter_ = Filter(
+                model.reading.labels.name,
+                threshold=self.plan.threshold,
+                allowed=plan.labels,
+                max_results=plan.max_results,
+            )
+            self._filters.add(filter_)
         before, serving = self._serving, Serving(bundle, model, filter_, expected)
         self._pipeline.swap(serving, before)
         with self._changed:

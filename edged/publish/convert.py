@@ -126,6 +126,8 @@ def _pipeline_info(pipeline: records.PipelineInfo, most_labels: int) -> wire.Pip
         pipeline.task,
         None if pipeline.model is None else _model_ref(pipeline.model),
         tuple(map(_label, labels)) if len(labels) <= most_labels else len(labels),
+        pipeline.enabled,
+        _rounded(pipeline.threshold, 4),
     )
 
 
@@ -181,6 +183,10 @@ def _stages(spent: records.StageLatency) -> wire.StageLatency:
 
 def _percentiles(of: records.Percentiles) -> wire.Percentiles:
     return wire.Percentiles(p50=_ms(of.p50), p95=_ms(of.p95), p99=_ms(of.p99))
+
+
+def answer(record: records.Answer, context: Context) -> wire.Closed:
+    return wire.Answer("edged.answer/1", record.ok, _reason(record.reason))
 
 
 # ---- numbers, times and strings -----------------------------------------------------------------

@@ -23,6 +23,7 @@ from .topics import (
     STATUS,
     Publication,
     announced_on,
+    answered_on,
     publication_of,
     topic_for,
 )
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 MAX_PAYLOAD_BYTES = 16 * 1024
+_ANSWER_EXPIRY_S = 60  # whoever has asked does not wait for longer
 _LONGEST_EXPIRY_S = 2**32 - 1  # MQTT 5 counts in 32 bits
 _BYTES = (bytes, bytearray, memoryview)
 
@@ -58,6 +60,8 @@ def topic_of(record: records.Record, context: Context) -> str:
     """Where a record is published. Raises MessageRefused for anything that is no record."""
     if isinstance(record, records.Announcement):
         return announced_on(record)
+    if isinstance(record, records.Answer):
+        return answered_on(record, context)
     return topic_for(publication_of(record), context, getattr(record, "pipeline", None))
 
 
@@ -72,17 +76,21 @@ def encode(record: records.Record, context: Context) -> Message:
     """
     entry = publication_of(record)
     topic = topic_of(record, context)
-    expiry_s = None
+    expiry_s, correlation = None, None
     try:
-        if isinstance(record, records.Result):
-            expiry_s = _expiry_s(_age_s(record.captured_ns, context), context)
+        match record:
+            case records.Result():
+                expiry_s = _expiry_s(_age_s(record.captured_ns, context), context)
+            case records.Answer():
+                expiry_s, correlation = _ANSWER_EXPIRY_S, record.correlation
         payload = _payload(record, entry, context)
     except EdgedError:
         raise
     except Exception as error:
         # A record that is not what its type says.
         raise MessageRefused(f"A message was not sent: {_shortened(error)}.") from error
-    return replace(_message(entry, topic, payload, context), expiry_s=expiry_s)
+    message = _message(entry, topic, payload, context)
+    return replace(message, expiry_s=expiry_s, correlation=correlation)
 
 
 def _age_s(captured_ns: int, context: Context) -> float:

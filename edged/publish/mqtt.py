@@ -8,9 +8,11 @@ the other direction matters: the subscriptions, and what came for them meanwhile
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,13 +23,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from . import Message, Received, losses, properties
 from .listeners import Listeners
-from .losses import BrokerLost, HungUp
+from .losses import BrokerLost, HungUp, NoAnswer
 from .settings import MqttSettings, Version
 from .tls import TlsSocket
+from .wake import Wake
 
 CONNECT_TIMEOUT_S = 5.0
 WINDOW = 50  # messages under way at once, unless the broker wants fewer
 _HEARING_QOS = 1
+_ANSWER_STEP_S = 1.0
 
 
 _PROTOCOLS = {
@@ -109,6 +113,18 @@ class Connection:
                 self._client.connect(to.host, to.port, to.keepalive_s)
         except (OSError, ValueError) as error:
             raise losses.unreached(error, to.host) from error
+
+    def await_answer(self, wake: Wake, deadline_s: Callable[[], float] = lambda: math.inf) -> None:
+        """Wait for the answer to CONNECT, as long as the settings say, and until ``deadline_s``
+        (monotonic), which may come nearer meanwhile. Raises BrokerLost.
+        """
+        patience_s = time.monotonic() + self._settings.answer_timeout_s
+        while not self.established:
+            left_s = min(patience_s, deadline_s()) - time.monotonic()
+            if left_s <= 0:
+                raise NoAnswer("something listens there, but it does not answer as a broker would")
+            wake.clear()
+            self.step(wake.fd, min(left_s, _ANSWER_STEP_S))
 
     @property
     def has_room(self) -> bool:

@@ -7,17 +7,18 @@ import math
 import ssl
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..errors import MessageExpired, MessageRefused
 from ..events import Event, about
-from ..records import Record, Result, SpoolMetrics
+from ..records import Answer, Record, Result, SpoolMetrics
 from . import Context, Message, SpoolSettings, Stored
 from .attempts import Attempts
 from .listeners import Heard, Listeners
-from .losses import BrokerLost, NoAnswer, TakenOver
+from .losses import BrokerLost, TakenOver
 from .messages import OFFLINE, ONLINE, encode, encode_stored, status, topic_of
 from .mqtt import Connection, Greeting
 from .outbox import Outbox, Parcel
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 CAPACITY = 10_000
 _STEP_S = 1.0
 _SHORTEST_STEP_S = 0.02  # rows of the spool leave some at a time
-_STATUS = 0  # the number of a message that is no parcel of the outbox
+_NO_PARCEL = 0  # the number of a message that the outbox does not know
+_MOST_ANSWERS = 32
 
 log = logging.getLogger("edged.publish")
 
@@ -64,6 +66,7 @@ class Publisher:
         self._outbox = Outbox(capacity)
         self._steady = Steady(self._outbox.put)
         self._listeners = Listeners()
+        self._answers: deque[Answer] = deque(maxlen=_MOST_ANSWERS)
         self.connected = False
         """Whether the broker has accepted the connection and it has not ended since."""
         self._tls: ssl.SSLContext | None = None
@@ -118,6 +121,15 @@ class Publisher:
                 self._capacity,
                 extra=about(Event.SPOOL),
             )
+        if self.connected:
+            self._wake.set()
+
+    def answer(self, answer: Answer) -> None:
+        """Hand over what became of a command; never blocks. It is sent once or not at all: of more
+        than a few that wait the oldest is dropped. Raises MessageRefused for its topic.
+        """
+        topic_of(answer, self._context)
+        self._answers.append(answer)
         if self.connected:
             self._wake.set()
 
@@ -195,7 +207,7 @@ class Publisher:
         error: BrokerLost | None = None
         try:
             connection.open()
-            self._await_answer(connection)
+            connection.await_answer(self._wake, lambda: self._deadline_s)
             since_s = time.monotonic()
             self._told.clear()
             self.connected = True
@@ -226,21 +238,14 @@ class Publisher:
             connection.close()
         return (0.0 if since_s is None else time.monotonic() - since_s), error
 
-    def _await_answer(self, connection: Connection) -> None:
-        patience_s = time.monotonic() + self._settings.answer_timeout_s
-        while not connection.established:
-            left_s = min(patience_s, self._deadline_s) - time.monotonic()
-            if left_s <= 0:
-                raise NoAnswer("something listens there, but it does not answer as a broker would")
-            self._wake.clear()
-            connection.step(self._wake.fd, min(left_s, _STEP_S))
-
     def _serve(self, connection: Connection) -> None:
         """Carry records until there is nothing left to do or no time left for it."""
-        connection.send(status(self._context, ONLINE), _STATUS)
+        connection.send(status(self._context, ONLINE), _NO_PARCEL)
         while True:
             self._wake.clear()
             self._steady.release()
+            while connection.has_room and self._answers:
+                connection.send(encode(self._answers.popleft(), self._context), _NO_PARCEL)
             while connection.has_room and (parcel := self._outbox.take()) is not None:
                 self._send(parcel, connection)
             if self._closing.is_set():
@@ -269,7 +274,7 @@ class Publisher:
 
     def _say_farewell(self, connection: Connection) -> None:
         """Say `offline` ourselves; without an acknowledgement the will says it for us."""
-        connection.send(status(self._context, OFFLINE), _STATUS)
+        connection.send(status(self._context, OFFLINE), _NO_PARCEL)
         while not connection.idle:
             left_s = self._deadline_s - time.monotonic()
             if left_s <= 0:

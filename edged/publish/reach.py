@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import ssl
 from dataclasses import replace
 
 from .attempts import Attempts
 from .listeners import Listeners
-from .losses import BrokerLost, NoAnswer
+from .losses import BrokerLost
 from .mqtt import Connection, Greeting
 from .settings import MqttSettings, Version
 from .tls import tls_context
@@ -26,12 +26,23 @@ def reach(settings: MqttSettings) -> Version:
     settings = replace(settings, client_id=f"{settings.client_id}-check", session_expiry_s=0)
     tls = tls_context(settings.tls) if settings.tls is not None else None
     attempts = Attempts(settings.first_version)
+    wake = Wake()
+    wake.open()
+    try:
+        return _version(settings, tls, attempts, wake)
+    finally:
+        wake.close()
+
+
+def _version(
+    settings: MqttSettings, tls: ssl.SSLContext | None, attempts: Attempts, wake: Wake
+) -> Version:
     for left in reversed(range(_TRIES)):
         greeting = Greeting(attempts.version)
         connection = Connection(settings, tls, greeting, lambda *_: None, Listeners())
         try:
             connection.open()
-            _await_answer(connection, settings.answer_timeout_s)
+            connection.await_answer(wake)
             connection.say_goodbye()
             return attempts.version
         except BrokerLost as error:
@@ -40,17 +51,3 @@ def reach(settings: MqttSettings) -> Version:
         finally:
             connection.close()
     raise AssertionError("the last try either returns or raises")
-
-
-def _await_answer(connection: Connection, timeout_s: float) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    wake = Wake()
-    wake.open()
-    try:
-        while not connection.established:
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
-                raise NoAnswer("something listens there, but it does not answer as a broker would")
-            connection.step(wake.fd, left_s)
-    finally:
-        wake.close()

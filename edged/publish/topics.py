@@ -24,6 +24,9 @@ OFFLINE = b"offline"
 _LEVEL = re.compile(rf"{PLAIN}[^/+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
 # Several levels, of the configuration.
 _PREFIX = re.compile(rf"{PLAIN}[^+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
+# A response topic: none of the broker's own, no wildcards.
+_ANSWERED = re.compile(rf"{PLAIN}(?!\$)[^+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
+MAX_CORRELATION_BYTES = 256
 
 
 class Pace(enum.Enum):
@@ -33,6 +36,7 @@ class Pace(enum.Enum):
     METRICS = "every 30 s, and when the daemon stops"
     CHANGE = "on change, and at each connection"
     CONNECTION = "at each connection, and at its end"
+    COMMAND = "one for each command that asks for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +141,32 @@ PUBLISHED: tuple[Publication, ...] = (
         converts=(home_assistant.discovery,),
         needs="home_assistant",
     ),
+    Publication(
+        "answer",
+        records.Answer,
+        "(the response topic that a command names)",
+        retained=False,
+        pace=Pace.COMMAND,
+        types=wire.TYPES["answer"],
+        converts=(convert.answer,),
+        needs="commands",
+    ),
 )
 
 HOME_ASSISTANT_STATUS = Subscription(
     "{home_assistant}/status", "that Home Assistant has come up", needs="home_assistant"
 )
-HEARD: tuple[Subscription, ...] = (HOME_ASSISTANT_STATUS,)
+HEARD: tuple[Subscription, ...] = (
+    HOME_ASSISTANT_STATUS,
+    Subscription(
+        "{prefix}/{device}/set", "to read the configuration again: reload", needs="commands"
+    ),
+    Subscription(
+        "{prefix}/{device}/{pipeline}/set",
+        "to switch a pipeline on or off, and its threshold: enabled, threshold",
+        needs="commands",
+    ),
+)
 
 _BY_RECORD: dict[type, Publication] = {
     entry.record: entry for entry in PUBLISHED if entry.record is not None
@@ -185,3 +209,20 @@ def topic_for(entry: Publication | Subscription, context: Context, pipeline: obj
             raise MessageRefused(f"A {kind} was not sent: its pipeline has no proper name.")
         levels["pipeline"] = pipeline
     return entry.topic.format(**levels)
+
+
+def answered_on(record: records.Answer, context: Context) -> str:
+    """The topic of an answer: whoever sends a command chooses it, but not among those that others
+    trust to be edged's own, of this device or another, or that Home Assistant acts upon.
+
+    Raises MessageRefused, without a word of the topic.
+    """
+    topic = record.topic
+    if not isinstance(topic, str) or not _ANSWERED.match(topic):
+        raise MessageRefused("The response topic is not one that can be answered on.")
+    roots = (context.prefix, context.home_assistant or "homeassistant")
+    if any(f"{topic}/".startswith(f"{root}/") for root in roots):
+        raise MessageRefused("The response topic is one of edged's or of Home Assistant's own.")
+    if len(record.correlation or b"") > MAX_CORRELATION_BYTES:
+        raise MessageRefused(f"The correlation data is over {MAX_CORRELATION_BYTES} bytes.")
+    return topic

@@ -1,4 +1,5 @@
-"""The closed types that leave the device: numbers, times and short strings, nothing else.
+"""The closed types that leave the device: numbers, times and short strings, nothing else. And
+those of the commands that it takes.
 
 One struct a message, its fields in the order in which they are published. The JSON Schema that
 users get, the check that every payload passes before it is sent, and what `edged audit` tells all
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ..plain_text import PLAIN
 
@@ -133,13 +134,17 @@ RESULTS: dict[str, type[ClassificationResult] | type[DetectionResult]] = {
 
 
 class PipelineInfo(Closed, frozen=True):
-    """One pipeline. ``labels``: their number, where there are more than 100 or no room for them."""
+    """One pipeline. ``labels``: their number, where there are more than 100 or no room for them.
+    ``enabled`` and ``threshold``: what is in force, be it by a command.
+    """
 
     name: Name
     source: Word
     task: Word | None
     model: ModelRef | None
     labels: Annotated[tuple[Label, ...], Meta(max_length=MAX_LABELS_TOLD)] | Count
+    enabled: bool
+    threshold: Share
 
 
 class Info(Closed, frozen=True):
@@ -330,7 +335,28 @@ class Discovery(Closed, frozen=True):
     components: Annotated[dict[ComponentId, Component], Meta(max_length=MAX_COMPONENTS)]
 
 
-Kind = Literal["result", "info", "model", "health", "metrics", "discovery"]
+class Answer(Closed, frozen=True):
+    """What became of a command; ``reason`` says why it was refused."""
+
+    schema: Literal["edged.answer/1"]
+    ok: bool
+    reason: Reason | None
+
+
+class PipelineCommand(Closed, frozen=True):
+    """What can be commanded of a pipeline on ``P/<pipeline>/set``: one of them, or both."""
+
+    enabled: bool | UnsetType = UNSET
+    threshold: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+
+
+class DeviceCommand(Closed, frozen=True):
+    """What can be commanded of the device on ``P/set``: to read its configuration again."""
+
+    reload: Annotated[bool, Meta(extra_json_schema={"const": True})]
+
+
+Kind = Literal["result", "info", "model", "health", "metrics", "discovery", "answer"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TYPES: dict[Kind, tuple[type[Closed], ...]] = {
@@ -340,14 +366,25 @@ TYPES: dict[Kind, tuple[type[Closed], ...]] = {
     "health": (Health,),
     "metrics": (Metrics,),
     "discovery": (Discovery,),
+    "answer": (Answer,),
 }
 
 
-def schema(kind: Kind) -> dict[str, Any]:
+HEARD_TYPES: dict[str, tuple[Any, ...]] = {
+    "command": (
+        Annotated[PipelineCommand, Meta(extra_json_schema={"minProperties": 1})],
+        DeviceCommand,
+    )
+}
+"""What is not published but listened to."""
+
+
+def schema(kind: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of one kind of message. ValueError: no such kind."""
-    if kind not in TYPES:
-        raise ValueError(f"there is no message {kind!r}; there are {', '.join(KINDS)}")
-    shapes, definitions = msgspec.json.schema_components(TYPES[kind], ref_template="#/$defs/{name}")
+    types = HEARD_TYPES | {str(published): TYPES[published] for published in KINDS}
+    if kind not in types:
+        raise ValueError(f"there is no message {kind!r}; there are {', '.join(types)}")
+    shapes, definitions = msgspec.json.schema_components(types[kind], ref_template="#/$defs/{name}")
     root = shapes[0] if len(shapes) == 1 else {"oneOf": list(shapes)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
