@@ -16,6 +16,8 @@ from . import config as configuration
 from .audit_files import Place, connects, reads, writes
 from .publish import bounds
 from .publish.attempts import most_connections_per_hour
+from .publish.attempts import SHORTEST_PAUSE_S
+from .publish.commands import MOST_PER_MINUTE
 from .publish.home_assistant_entities import plain_id
 from .publish.messages import MAX_PAYLOAD_BYTES
 from .publish.publisher import CAPACITY
@@ -191,7 +193,8 @@ def _pace(
             per_hour = BURST + round(PER_S * _HOUR_S) + connections
             return per_hour, f"{Pace.CHANGE.value}; faster changes are put together"
         case Pace.COMMAND:
-            return None, Pace.COMMAND.value
+            per_hour = MOST_PER_MINUTE * 60 + MOST_PER_MINUTE
+            return per_hour, f"{Pace.COMMAND.value}, at most {MOST_PER_MINUTE} a minute"
         case Pace.CONNECTION:
             return 2 * connections, Pace.CONNECTION.value
         case Pace.RESULT:

@@ -13,7 +13,14 @@ from typing import Protocol
 
 from .errors import MessageRefused
 from .publish import Context, Received
-from .publish.commands import Change, CommandRefused, Reload, command_in, filters
+from .publish.commands import (
+    MOST_PER_MINUTE,
+    Change,
+    CommandRefused,
+    Reload,
+    command_in,
+    filters,
+)
 from .publish.publisher import Publisher
 from .publish.topics import answered_on
 from .records import Answer
@@ -21,7 +28,8 @@ from .records import Answer
 log = logging.getLogger("edged.commands")
 
 MOST_WAITING = 16
-_LINES, _PER_S = 20, 60.0
+_LINES_PER_MINUTE = 20
+_MINUTE_S = 60.0
 
 
 class Controls(Protocol):
@@ -39,15 +47,23 @@ class Remote:
     ``work``, which carries out one command.
 
     At most ``MOST_WAITING`` wait; more are refused. What becomes of each is logged, as far as the
-    log is not flooded, and answered where the command asks for it.
+    log is not flooded, and answered where the command asks for it. Of more than MOST_PER_MINUTE
+    the rest is only logged: no flood of commands becomes one of answers.
     """
 
-    def __init__(self, context: Context, publisher: Publisher, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        publisher: Publisher,
+        wake: Callable[[], None],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._context = context
         self._publisher = publisher
         self._wake = wake
         self._waiting: queue.Queue[Received] = queue.Queue(MOST_WAITING)
-        self._lines = LineLimit(_LINES, _PER_S)
+        self._allowance = Allowance(MOST_PER_MINUTE, _MINUTE_S, now_s)
+        self._lines = Lines(Allowance(_LINES_PER_MINUTE, _MINUTE_S, now_s))
 
     def listen(self) -> None:
         for topic_filter in filters(self._context):
@@ -55,6 +71,9 @@ class Remote:
 
     def heard(self, message: Received) -> None:
         """Called on the publisher's thread."""
+        if not self._allowance.take():
+            self._lines.log(logging.WARNING, f"more than {MOST_PER_MINUTE} commands in a minute")
+            return
         try:
             self._waiting.put_nowait(message)
         except queue.Full:
@@ -118,27 +137,40 @@ def _carry_out(command: Reload | Change, controls: Controls) -> None:
                 controls.set_enabled(pipeline, enabled)
 
 
-class LineLimit:
-    """At most so many lines in so many seconds, and then how many were left out. Any thread."""
+class Allowance:
+    """So many in so many seconds. ``left_out`` counts the others. Not for several threads."""
 
     def __init__(
-        self, lines: int, per_s: float, now_s: Callable[[], float] = time.monotonic
+        self, most: int, per_s: float, now_s: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most, self._per_s, self._now_s = lines, per_s, now_s
-        self._lock = threading.Lock()
+        self._most, self._per_s, self._now_s = most, per_s, now_s
         self._since_s = now_s()
-        self._lines = self._left_out = 0
+        self._taken = 0
+        self.left_out = 0
+
+    def take(self) -> bool:
+        now_s = self._now_s()
+        if now_s - self._since_s >= self._per_s:
+            self._since_s, self._taken = now_s, 0
+        if self._taken >= self._most:
+            self.left_out += 1
+            return False
+        self._taken += 1
+        return True
+
+
+class Lines:
+    """A log that is not flooded: it tells how many lines it has left out. Any thread."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._lock = threading.Lock()
 
     def log(self, level: int, text: str) -> None:
         with self._lock:
-            now_s, left_out = self._now_s(), 0
-            if now_s - self._since_s >= self._per_s:
-                left_out, self._left_out = self._left_out, 0
-                self._since_s, self._lines = now_s, 0
-            if self._lines >= self._most:
-                self._left_out += 1
+            if not self._allowance.take():
                 return
-            self._lines += 1
+            left_out, self._allowance.left_out = self._allowance.left_out, 0
         if left_out:
             log.warning("%d more lines on commands were left out", left_out)
         log.log(level, "%s", text)

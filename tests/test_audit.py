@@ -139,11 +139,18 @@ def test_without_a_spool_no_spool_is_written() -> None:
     assert "spool" not in written("[spool]\nmax_bytes = 0\n" + FRONT + SYNTHETIC)
 
 
+def test_what_can_be_commanded_is_told_where_it_is_switched_on() -> None:
+    heard = {each.topic for each in audited("[mqtt]\ncommands = true\n" + FRONT + SYNTHETIC).hears}
+
+    assert {"edged/garden-pi/set", "edged/garden-pi/front/set"} <= heard
+    assert not any("set" in each.topic for each in audited(FRONT + SYNTHETIC).hears)
+
+
 def test_it_is_readable_in_80_columns_and_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "edged.toml"
-    path.write_text(f'[mqtt]\nusername = "u"\n{FRONT}{SYNTHETIC}')
+    path.write_text(f'[mqtt]\nusername = "u"\ncommands = true\n{FRONT}{SYNTHETIC}')
     assert main(["audit", "-c", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 80 for line in lines if str(tmp_path) not in line)

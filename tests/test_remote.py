@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edged.publish import Context, Received
-from edged.publish.commands import CommandRefused
+from edged.publish.commands import MOST_PER_MINUTE, CommandRefused
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings
 from edged.records import Answer
-from edged.remote import MOST_WAITING, LineLimit, Remote
+from edged.remote import MOST_WAITING, Allowance, Lines, Remote
 
 CONTEXT = Context("edged", "pi", "c0ffee12", 1, None, "0.1.0")  # type: ignore[arg-type]
 ASKED = "answers/1"
@@ -153,6 +153,21 @@ def test_more_commands_than_can_wait_are_refused_and_answered(
     assert [answer.ok for answer in answers.given] == [False] * 3 + [True] * MOST_WAITING
 
 
+def test_of_more_commands_than_a_minute_allows_the_rest_is_not_even_answered(
+    answers: Answers, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = [0.0]
+    remote = Remote(CONTEXT, answers, lambda: None, lambda: now_s[0])
+    flood = [a_command({"threshold": 0.5}) for _ in range(MOST_PER_MINUTE + 5)]
+
+    with caplog.at_level(logging.INFO, "edged.commands"):
+        assert len(carried_out(remote, *flood).done) == MOST_PER_MINUTE
+        now_s[0] = 60
+        assert carried_out(remote, a_command({"enabled": True})).done == [("enabled", True)]
+
+    assert "lines on commands were left out" in caplog.text
+
+
 def test_what_a_control_raises_is_refused_and_the_words_stay_in_the_log(
     remote: Remote, answers: Answers, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -170,13 +185,13 @@ def test_what_a_control_raises_is_refused_and_the_words_stay_in_the_log(
 
 def test_a_flood_of_refusals_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     now_s = [0.0]
-    limit = LineLimit(3, per_s=60, now_s=lambda: now_s[0])
+    lines = Lines(Allowance(3, per_s=60, now_s=lambda: now_s[0]))
 
     with caplog.at_level(logging.INFO, "edged.commands"):
         for _ in range(100):
-            limit.log(logging.WARNING, "refused")
+            lines.log(logging.WARNING, "refused")
         now_s[0] = 61
-        limit.log(logging.WARNING, "refused")
+        lines.log(logging.WARNING, "refused")
 
     assert [record.getMessage() for record in caplog.records] == [
         *["refused"] * 3,

@@ -15,6 +15,7 @@ from ..errors import EdgedError
 from . import Context, Received, wire
 
 MAX_COMMAND_BYTES = 1024
+MOST_PER_MINUTE = 60
 
 
 class CommandRefused(EdgedError):

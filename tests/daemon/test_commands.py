@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,18 +24,20 @@ from edged.publish.wire import schema
 Make = Callable[..., Any]
 PATIENCE_S = 20.0
 EYE = 'name = "eye"\nmodel = "classifier_uint8"\n'
+README = Path(__file__).parents[2] / "README.md"
 ANSWERS = "controller/answers"
 
 
 class Asker:
     """Commands over MQTT 5, and waits for the answer by its correlation data."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, username: str | None = None, password: str = "") -> None:
         self._answers: dict[bytes, dict[str, Any]] = {}
         self._changed = threading.Condition()
         self._asked = 0
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         ready = threading.Event()
+        self._client.username_pw_set(username, password)
         self._client.on_connect = lambda *_: self._client.subscribe(ANSWERS, 1)
         self._client.on_subscribe = lambda *_: ready.set()
         self._client.on_message = self._take
@@ -70,8 +75,8 @@ class Asker:
 def asker() -> Iterator[Callable[[int], Asker]]:
     askers: list[Asker] = []
 
-    def made(port: int) -> Asker:
-        askers.append(Asker(port))
+    def made(port: int, *login: str) -> Asker:
+        askers.append(Asker(port, *login))
         return askers[-1]
 
     yield made
@@ -241,6 +246,40 @@ def test_without_the_key_nothing_is_subscribed_to_and_no_command_is_taken(
     assert daemon.stop() == 0
     assert not any("Received SUBSCRIBE from edged-pi" in line for line in broker.log)
     assert not any("command" in line for line in daemon.lines)
+
+
+def test_the_access_list_of_the_readme_does_for_both(
+    house: House, mosquitto: Make, asker: Make, tmp_path: Path
+) -> None:
+    rules = re.search(r"```text\n(user edged\n.*?)```", README.read_text(), re.DOTALL)
+    assert rules is not None
+    (tmp_path / "acl").write_text(rules[1].replace("garden-pi", "pi"))
+    for option, user in (("-bc", "edged"), ("-b", "controller"), ("-b", "other")):
+        command = ["mosquitto_passwd", option, str(tmp_path / "passwords"), user, "word"]
+        subprocess.run(command, check=True, capture_output=True)
+    (tmp_path / "word").write_text("word")
+    broker = mosquitto(
+        "allow_anonymous false",
+        f"password_file {tmp_path}/passwords",
+        f"acl_file {tmp_path}/acl",
+    )
+    login = 'commands = true\nusername = "edged"\npassword_file = "word"'
+    daemon = watching(house, broker.port, mqtt=login)
+    broker.wait_for_log("Sending SUBACK to edged-pi")
+
+    assert asker(broker.port, "controller", "word").ask("edged/pi/eye/set", {"threshold": 0.7})[
+        "ok"
+    ]
+
+    pub = ["mosquitto_pub", "-p", str(broker.port), "-u", "other", "-P", "word"]
+    subprocess.run(
+        [*pub, "-V", "5", "-q", "1", "-t", "edged/pi/front/set", "-m", '{"threshold": 0.7}'],
+        check=False,
+        capture_output=True,
+    )
+    broker.wait_for_log("Denied PUBLISH")
+    assert daemon.stop() == 0
+    assert not any("refused" in line for line in daemon.lines)
 
 
 def test_with_mqtt_3_1_1_it_is_carried_out_without_an_answer(
