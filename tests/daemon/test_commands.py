@@ -254,13 +254,14 @@ def test_the_access_list_of_the_readme_does_for_both(
     rules = re.search(r"```text\n(user edged\n.*?)```", README.read_text(), re.DOTALL)
     assert rules is not None
     (tmp_path / "acl").write_text(rules[1].replace("garden-pi", "pi"))
-    for option, user in (("-bc", "edged"), ("-b", "controller"), ("-b", "other")):
-        command = ["mosquitto_passwd", option, str(tmp_path / "passwords"), user, "word"]
+    passwords = str(tmp_path / "passwords")
+    for options, user in ((["-b", "-c"], "edged"), (["-b"], "controller"), (["-b"], "other")):
+        command = ["mosquitto_passwd", *options, passwords, user, "word"]
         subprocess.run(command, check=True, capture_output=True)
     (tmp_path / "word").write_text("word")
     broker = mosquitto(
         "allow_anonymous false",
-        f"password_file {tmp_path}/passwords",
+        f"password_file {passwords}",
         f"acl_file {tmp_path}/acl",
     )
     login = 'commands = true\nusername = "edged"\npassword_file = "word"'
