@@ -16,7 +16,6 @@ from . import config as configuration
 from .audit_files import Place, connects, reads, writes
 from .publish import bounds
 from .publish.attempts import most_connections_per_hour
-from .publish.attempts import SHORTEST_PAUSE_S
 from .publish.commands import MOST_PER_MINUTE
 from .publish.home_assistant_entities import plain_id
 from .publish.messages import MAX_PAYLOAD_BYTES

@@ -22,7 +22,17 @@ from edged.cli import main
 
 CASES = Path(__file__).parent / "cases" / "config"
 REFUSED = sorted(case.parent for case in CASES.glob("*/expected.txt"))
-SCHEMAS = ("result", "model", "health", "info", "metrics", "command", "answer", "config")
+SCHEMAS = (
+    "result",
+    "model",
+    "health",
+    "info",
+    "metrics",
+    "discovery",
+    "command",
+    "answer",
+    "config",
+)
 
 Run = Callable[..., tuple[int, str, str]]
 

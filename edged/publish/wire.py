@@ -381,7 +381,7 @@ HEARD_TYPES: dict[str, tuple[Any, ...]] = {
 
 def schema(kind: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of one kind of message. ValueError: no such kind."""
-    types = HEARD_TYPES | {str(published): TYPES[published] for published in KINDS}
+    types = {str(published): TYPES[published] for published in KINDS} | HEARD_TYPES
     if kind not in types:
         raise ValueError(f"there is no message {kind!r}; there are {', '.join(types)}")
     shapes, definitions = msgspec.json.schema_components(types[kind], ref_template="#/$defs/{name}")

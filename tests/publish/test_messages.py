@@ -231,6 +231,8 @@ def test_info_tells_the_device_and_its_pipelines(context: Context) -> None:
                 "task": "detection",
                 "model": {"name": "coco-ssd", "version": "e4b118e5e453"},
                 "labels": ["person", "cat"],
+                "enabled": True,
+                "threshold": 0.5,
             }
         ],
     }
