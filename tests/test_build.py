@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edged.build import load_options, make_plan, make_source, mqtt_settings
-from edged.config import Config, Pipeline, parse_config
+from edged.build import load_options, make_plan, make_source, mqtt_settings, spool_settings
+from edged.config import Config, Pipeline, Spool, parse_config
 from edged.engine.geometry import Fit
 from edged.engine.runtime import Delegate
 from edged.errors import ConfigError
+from edged.publish import SpoolSettings
 from edged.publish.tls import TlsFiles
 from edged.records import Size
 from edged.sources.images import ImagesSource
@@ -113,3 +114,14 @@ def test_the_labels_to_publish_are_cleaned_as_those_of_a_model_are() -> None:
     listed = '["hot\\u00a0dog", "\\u202ecat", "' + "x" * 101 + '"]'
     plan = make_plan(pipeline('kind = "synthetic"', f"labels = {listed}"))
     assert plan.labels == ("hot dog", "cat", "x" * 100)
+
+
+def test_the_spool_lies_in_the_state_directory_and_0_bytes_mean_none(tmp_path: Path) -> None:
+    boot_id = tmp_path / "proc/sys/kernel/random/boot_id"
+    boot_id.parent.mkdir(parents=True)
+    boot_id.write_text("this-boot\n")
+
+    made = spool_settings(Spool(max_bytes=2**20, max_age_s=60), Path("/var/lib/edged"), tmp_path)
+
+    assert made == SpoolSettings(Path("/var/lib/edged/spool.db"), "this-boot", 2**20, 60)
+    assert spool_settings(Spool(max_bytes=0), Path("/var/lib/edged"), tmp_path) is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +84,8 @@ def test_only_the_live_view_needs_rich() -> None:
         known = {module.replace(".", "/").removeprefix("edged/") + ".py" for module in modules}
         through = {found for found in known if found.rsplit("/", 1)[0] + ".py" in view}
         assert name in view or name.startswith("cli") or not (rich or through), name
+
+
+def test_sqlite_is_only_imported_where_there_is_a_spool() -> None:
+    code = "import sys, edged.daemon; sys.exit('sqlite3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

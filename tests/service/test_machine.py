@@ -41,3 +41,12 @@ def test_a_system_that_tells_nothing_is_told_as_such(tmp_path: Path) -> None:
     assert machine.os_name(tmp_path) == f"{platform.system()} {platform.release()}"
     put(tmp_path, "etc/os-release", "ID=debian\n")
     assert machine.os_name(tmp_path) == f"{platform.system()} {platform.release()}"
+
+
+def test_a_boot_has_its_id(tmp_path: Path) -> None:
+    put(tmp_path, "proc/sys/kernel/random/boot_id", "0b9a7c1e-4b0e-4d3c-9f4e-5a2f6d3b1c00\n")
+    assert machine.boot_id(tmp_path) == "0b9a7c1e-4b0e-4d3c-9f4e-5a2f6d3b1c00"
+
+
+def test_where_boots_have_no_id_no_two_processes_are_of_the_same(tmp_path: Path) -> None:
+    assert machine.boot_id(tmp_path) != machine.boot_id(tmp_path)
