@@ -42,12 +42,13 @@ class Version(Struct, frozen=True):
 
 class Standing(Struct, frozen=True, omit_defaults=True):
     """What a pipeline knows of a model's bundles: the one that is good, the one on trial, and why
-    others failed.
+    others failed. ``died``: the one in whose trial a daemon has died once, when none was good.
     """
 
     good: Bundle | None = None
     trial: Bundle | None = None
     failures: dict[Bundle, str] = {}
+    died: Bundle | None = None
 
 
 class Ledger(Struct, frozen=True):
@@ -111,20 +112,34 @@ class Ledger(Struct, frozen=True):
         before = self.standing(pipeline, model)
         failures = {b: reason for b, reason in before.failures.items() if b != bundle}
         trial = None if before.good == bundle else bundle
-        return self.with_standing(pipeline, model, Standing(before.good, trial, failures))
+        died = bundle if before.died == bundle else None
+        return self.with_standing(pipeline, model, Standing(before.good, trial, failures, died))
 
     def passed(self, pipeline: str, model: str, bundle: str) -> Ledger:
         """What is on trial is good; nothing where meanwhile another one is on trial."""
         before = self.standing(pipeline, model)
         if before.trial != bundle:
             return self
-        return self.with_standing(pipeline, model, replace(before, good=bundle, trial=None))
+        return self.with_standing(pipeline, model, Standing(bundle, None, before.failures))
 
     def failed(self, pipeline: str, model: str, bundle: str, reason: str) -> Ledger:
         before = self.standing(pipeline, model)
         trial = None if before.trial == bundle else before.trial
         failures = {**before.failures, bundle: reason}
         return self.with_standing(pipeline, model, Standing(before.good, trial, failures))
+
+    def cut_off(self, pipeline: str, model: str, reason: str) -> Ledger:
+        """The daemon has died during the trial, by the model's fault or by another: the power's.
+
+        Where none is good, and so there is none to come back to, it has a second try.
+        """
+        before = self.standing(pipeline, model)
+        if before.trial is None:
+            return self
+        if before.good is None and before.died != before.trial:
+            once = Standing(None, None, before.failures, before.trial)
+            return self.with_standing(pipeline, model, once)
+        return self.failed(pipeline, model, before.trial, reason)
 
     def abandoned(self, pipeline: str, model: str, bundle: str) -> Ledger:
         """The trial is over without a verdict."""
@@ -158,6 +173,7 @@ def _keeping(standing: Standing, bundles: set[str]) -> Standing:
         good=standing.good if standing.good in bundles else None,
         trial=standing.trial if standing.trial in bundles else None,
         failures={b: reason for b, reason in standing.failures.items() if b in bundles},
+        died=standing.died if standing.died in bundles else None,
     )
 
 

@@ -56,7 +56,8 @@ class Vault(Shelf):
     def open(self) -> None:
         """Finish or undo what a crash has left. Raises EdgedError, also while another has it open.
 
-        A trial that was going on when its daemon died has failed.
+        A trial that was going on when its daemon died has failed; where no model is good, and this
+        was the first time, it is tried again.
         """
         with self._telling():
             if not self.directory.is_dir():
@@ -188,7 +189,7 @@ class Vault(Shelf):
                     told = (pipeline, DIED, model, standing.trial[:12])
                     fields = about(Event.MODEL, pipeline, model)
                     log.warning("pipeline %s: %s: %s %s", *told, extra=fields)
-                    ledger = ledger.failed(pipeline, model, standing.trial, DIED)
+                    ledger = ledger.cut_off(pipeline, model, DIED)
         return self._pruned(ledger)
 
     # ---- the directory -----------------------------------------------------------------------

@@ -321,6 +321,25 @@ def test_a_trial_that_its_daemon_did_not_survive_has_failed(
     ]
 
 
+def test_where_none_is_good_a_trial_that_was_cut_off_has_a_second_try_and_no_third(
+    start: Callable[..., Vault], files: Callable[..., ModelFiles]
+) -> None:
+    vault = start()
+    first = vault.keep(files(), None).bundle
+    for failure in (None, DIED):
+        vault.begin_trial("front", "cats", first)
+        vault = start()
+        assert vault.trial("front", "cats") is None
+        assert vault.failure(first, "front") == failure
+    # Put there anew, it is as new.
+    vault.begin_trial("front", "cats", first)
+    vault = start()
+    assert vault.failure(first, "front") is None
+    vault.begin_trial("front", "cats", first)
+    vault.pass_trial("front", "cats", first)
+    assert start().good("front", "cats") == first
+
+
 def test_a_trial_that_was_abandoned_has_not_failed(
     start: Callable[..., Vault], files: Callable[..., ModelFiles]
 ) -> None:
