@@ -56,7 +56,8 @@ class Network:
 
     def start(self) -> None:
         """Start the capture, then the broker."""
-        tcpdump = ("tcpdump", "--interface", "any", "-n", "-U", "-s", "0")
+        # Room for a thousand packets of any size, so that none is lost while tcpdump has to wait.
+        tcpdump = ("tcpdump", "--interface", "any", "-n", "-U", "-s", "65535", "-B", "65536")
         now = ("--immediate-mode", "-w", str(self._capture))
         self._start((*self.inside, *tcpdump, *now), "listening on")
         config = self._directory / "broker.conf"

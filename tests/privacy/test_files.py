@@ -101,6 +101,7 @@ def test_it_writes_what_the_audit_names_and_nothing_else(
     assert f"{state}/store/.new-ledger.json" in seen
     assert any(re.search(r"/\.part-[^/]*/model\.tflite$", path) for path in seen)
     assert any(path.startswith("/proc/") for path in seen)
+    assert f"{state}/spool.db" in seen
     assert list((house.directory / "fresh").rglob("*.pyc")), "edged was the fresh copy"
 
     # Nor can anybody reach it, or it anybody but the broker.
