@@ -24,6 +24,7 @@ class Event(enum.StrEnum):
     BROKER = "broker"
     REFUSED = "refused"
     SPOOL = "spool"
+    COMMAND = "command"
     HOME_ASSISTANT = "home-assistant"
     STORE = "store"
     WATCHDOG = "watchdog"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .errors import MessageRefused
+from .events import Event, about
 from .publish import Context, Received
 from .publish.commands import (
     MOST_PER_MINUTE,
@@ -172,5 +173,6 @@ class Lines:
                 return
             left_out, self._allowance.left_out = self._allowance.left_out, 0
         if left_out:
-            log.warning("%d more lines on commands were left out", left_out)
-        log.log(level, "%s", text)
+            fields = about(Event.COMMAND)
+            log.warning("%d more lines on commands were left out", left_out, extra=fields)
+        log.log(level, "%s", text, extra=about(Event.COMMAND))
