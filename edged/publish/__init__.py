@@ -7,7 +7,8 @@ convert     from the records to those types: times converted, numbers rounded
 home_assistant  what Home Assistant is told of the device, and how its entities read edged's topics
 messages    from a record to a Message, checked against its type and the limit of size
 steady      state that changes too fast, held back
-outbox      what waits for the broker, and what it has not acknowledged; backlog, the part on disk
+outbox      what waits for the broker, and what it has not acknowledged: waiting, piece by piece;
+            backlog, the part on the disk
 spool       the file in which results outlast an outage; spooling, the thread that keeps it
 publisher   the thread that carries records from the outbox to the broker
 attempts    when to try again, and in which version of MQTT

@@ -5,13 +5,11 @@ Pure bookkeeping, without a lock: the outbox holds its own around every call.
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from ..records import Result
 from . import Stored
+from .waiting import Waiting
 
 ROWS_PER_S = 200.0  # rows sent in a second, at most
 PATIENCE_S = 5.0  # how long new results wait for the rows before them
@@ -19,29 +17,6 @@ MOST_DONE = 5_000  # rows delivered and not yet deleted: a disk that takes no wr
 _BURST = 10.0  # rows sent at once after a pause
 _LOW = 50  # fewer rows than this in memory: time to read on
 _LONGEST_LOOK_S = 1.0
-
-
-class Place(enum.Enum):
-    """Where a result is, as far as memory knows."""
-
-    WAITING = enum.auto()
-    UNDER_WAY = enum.auto()
-    GONE = enum.auto()  # delivered, refused, or dropped
-
-
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """A result that waits or is under way. ``row`` is its number in the spool, if it is there.
-
-    ``name`` is what it is called in the log; ``since_s`` is the clock's time at which it was handed
-    over.
-    """
-
-    name: str
-    content: Result | Stored
-    since_s: float
-    row: int | None = None
-    place: Place = Place.WAITING
 
 
 class Turns:

@@ -12,35 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 
 from ..handoff import Closed
-from ..records import Announcement, Record, Result, SpoolMetrics
+from ..records import Record, Result, SpoolMetrics
 from . import Stored
-from .backlog import Backlog, Place, Turns, Waiting
-from .messages import is_retained
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What is under way. ``number`` names it until it is settled; sent again it has another.
-
-    ``name`` is the topic, or a spooled result's pipeline; ``waiting`` is None for state.
-    """
-
-    number: int
-    name: str
-    content: Record | Stored
-    waiting: Waiting | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which rows are to be read from the spool: those after ``after``, the oldest first."""
-
-    generation: int
-    after: int
+from .backlog import Backlog, Turns
+from .waiting import Parcel, Place, State, Waiting, Wanted
 
 
 class Outbox:
@@ -56,8 +34,7 @@ class Outbox:
         self._results: deque[Waiting] = deque()  # in memory, in the order of handing over
         self._backlog = Backlog()
         self._turns = Turns()
-        self._state: dict[str, Record] = {}  # by topic: still to be sent
-        self._retained: dict[str, Record] = {}  # by topic: what the broker ought to hold
+        self._state = State()
         self._sent: dict[int, Parcel] = {}  # in the order of sending
         self._taken = 0
         self._handed = 0
@@ -76,11 +53,7 @@ class Outbox:
             if self._closed:
                 raise Closed
             if not isinstance(record, Result):
-                self._state[topic] = record
-                if isinstance(record, Announcement) and not record.entities:
-                    self._retained.pop(topic, None)  # to take it back once is enough
-                elif is_retained(record):
-                    self._retained[topic] = record
+                self._state.put(topic, record)
                 return False
             self._handed += 1
             self._results.append(Waiting(topic, record, self._now_s()))
@@ -102,9 +75,8 @@ class Outbox:
     def take(self) -> Parcel | None:
         """What is to be sent next, state before results, or None when nothing may be sent yet."""
         with self._changed:
-            if self._state:
-                topic = next(iter(self._state))
-                return self._parcel(topic, self._state.pop(topic), None)
+            if self._state.waiting:
+                return self._parcel(*self._state.waiting.popitem(last=False), None)
             waiting = self._next_result()
             if waiting is None:
                 return None
@@ -168,7 +140,7 @@ class Outbox:
                 elif not isinstance(parcel.content, Stored):
                     state[parcel.name] = parcel.content
             self._results.extendleft(reversed(back))
-            self._state = state | self._retained | self._state
+            self._state.start_over(state)
             self._sent.clear()
             self._backlog.start_over()
             self._turns.restart()
@@ -311,4 +283,6 @@ class Outbox:
         return len(self._results) + self._backlog.count + only_here
 
     def _state_left(self) -> bool:
-        return bool(self._state) or any(parcel.waiting is None for parcel in self._sent.values())
+        return bool(self._state.waiting) or any(
+            parcel.waiting is None for parcel in self._sent.values()
+        )

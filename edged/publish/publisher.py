@@ -21,11 +21,12 @@ from .listeners import Heard, Listeners
 from .losses import BrokerLost, TakenOver
 from .messages import OFFLINE, ONLINE, encode, encode_stored, status, topic_of
 from .mqtt import Connection, Greeting
-from .outbox import Outbox, Parcel
+from .outbox import Outbox
 from .refusals import Refusals
 from .settings import MqttSettings, Version
 from .steady import Steady
 from .tls import tls_context
+from .waiting import Parcel
 from .wake import Wake
 
 if TYPE_CHECKING:

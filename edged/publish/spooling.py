@@ -11,12 +11,12 @@ import time
 from ..errors import MessageExpired, MessageRefused
 from ..events import Event, about
 from . import Context, SpoolSettings, Stored
-from .backlog import Waiting
 from .messages import store
 from .outbox import Outbox
 from .refusals import Refusals
 from .spool import Committed, Spool, TooOld
 from .spool_faults import SpoolDamaged, SpoolTrouble
+from .waiting import Waiting
 from .wake import Wake
 
 COMMIT_S = 1.0  # at most one commit in so many seconds

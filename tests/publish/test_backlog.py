@@ -10,7 +10,8 @@ from spools import number_of, row
 
 from edged.publish import Stored
 from edged.publish.backlog import MOST_DONE, PATIENCE_S, ROWS_PER_S
-from edged.publish.outbox import Outbox, Parcel
+from edged.publish.outbox import Outbox
+from edged.publish.waiting import Parcel
 from edged.records import Result
 
 Make = Callable[..., Result]

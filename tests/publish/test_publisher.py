@@ -132,6 +132,7 @@ def test_without_a_broker_it_waits_and_connects_when_one_appears(
     broker.start()
 
     assert sender.wait_delivered(PATIENCE_S)
+    broker.wait_for_topics(lambda topics: len(topics) >= 31)
     assert broker.topics() == [STATUS] + [f"edged/pi/p{number}/result" for number in range(30)]
     assert len([line for line in told.lines if "refused" in line]) == 1
 
