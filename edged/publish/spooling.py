@@ -141,6 +141,7 @@ class Spooling:
             self._ages_at_s = now_s + _AGES_EVERY_S
         if stored or done or too_old is not None:
             committed = self._spool.commit(stored, done, too_old, self._outbox.cursor())
+            self.bytes = self._spool.bytes_on_disk()
             rows = list(zip(waiting, committed.rows, strict=True))
             dropped = committed.for_bytes + committed.for_age
             self._outbox.written(rows, done, dropped)
