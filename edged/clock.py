@@ -10,6 +10,7 @@ import ctypes
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 _SYNCED_CACHE_NS = 5_000_000_000
@@ -60,11 +61,25 @@ def kernel_clock_error_us() -> int | None:
     return int(state.maxerror)
 
 
+def timesyncd_has_synced(root: Path = Path("/")) -> bool:
+    """Whether systemd-timesyncd has set the clock since the machine started (its own mark)."""
+    try:
+        return (root / "run/systemd/timesync/synchronized").exists()
+    except OSError:
+        return False
+
+
 class SystemClock:
     """The machine's own clocks. Callable from any thread."""
 
-    def __init__(self, clock_error_us: Callable[[], int | None] = kernel_clock_error_us) -> None:
+    def __init__(
+        self,
+        clock_error_us: Callable[[], int | None] = kernel_clock_error_us,
+        was_set: Callable[[], bool] = timesyncd_has_synced,
+    ) -> None:
+        """``was_set`` is asked where the kernel does not say how far off the clock may be."""
         self._clock_error_us = clock_error_us
+        self._was_set = was_set
         self._synced = False
         self._asked_ns: int | None = None
 
@@ -76,7 +91,7 @@ class SystemClock:
         return datetime.fromtimestamp((time.time_ns() - age_ns) / 1e9, UTC)
 
     def synced(self) -> bool:
-        """Asks the kernel, at most every 5 s.
+        """Asks the kernel, at most every 5 s; where it does not say, timesyncd.
 
         By systemd's rule (``ntp_synced``): the clock is right while the kernel puts its maximum
         error below 16 s. The flag STA_UNSYNC is no guide: a time daemon may leave it set only to
@@ -86,5 +101,5 @@ class SystemClock:
         if self._asked_ns is None or now_ns - self._asked_ns >= _SYNCED_CACHE_NS:
             self._asked_ns = now_ns
             error_us = self._clock_error_us()
-            self._synced = error_us is not None and error_us < _NTP_PHASE_LIMIT_US
+            self._synced = self._was_set() if error_us is None else error_us < _NTP_PHASE_LIMIT_US
         return self._synced

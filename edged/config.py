@@ -106,7 +106,8 @@ def models_dir(config: Config, environ: Mapping[str, str], is_root: bool) -> Pat
 def mqtt_password(mqtt: Mqtt, environ: Mapping[str, str]) -> str | None:
     """The broker's password: from ``password_file``, else from systemd's credential, else None.
 
-    Raises ConfigError where there should be one and it cannot be read.
+    An empty credential is none: it is the unit's default where nobody has set one
+    (``SetCredential=``). Raises ConfigError where there should be one and it cannot be read.
     """
     if mqtt.password_file is not None:
         return read_password(mqtt.password_file)
@@ -114,7 +115,9 @@ def mqtt_password(mqtt: Mqtt, environ: Mapping[str, str]) -> str | None:
     if mqtt.username is None or not credentials:
         return None
     path = Path(credentials) / CREDENTIAL
-    return read_password(path) if path.exists() else None
+    if not path.exists() or not read_file(path).strip():
+        return None
+    return read_password(path)
 
 
 def read_password(path: Path) -> str:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from edged.clock import SystemClock, iso_8601, kernel_clock_error_us
+from edged.clock import SystemClock, iso_8601, kernel_clock_error_us, timesyncd_has_synced
 
 
 def test_a_stamp_of_now_is_the_wall_clock_of_now() -> None:
@@ -44,12 +45,22 @@ def test_times_are_written_in_utc_with_milliseconds_and_z(moment: datetime, text
 
 @pytest.mark.parametrize(
     ("error_us", "synced"),
-    [(0, True), (15_999_999, True), (16_000_000, False), (None, False)],
+    [(0, True), (15_999_999, True), (16_000_000, False)],
 )
-def test_the_clock_is_right_while_its_error_is_below_16_s(
-    error_us: int | None, synced: bool
-) -> None:
-    assert SystemClock(clock_error_us=lambda: error_us).synced() is synced
+def test_the_clock_is_right_while_its_error_is_below_16_s(error_us: int, synced: bool) -> None:
+    assert SystemClock(lambda: error_us, was_set=lambda: not synced).synced() is synced
+
+
+def test_where_the_kernel_does_not_say_the_mark_of_timesyncd_does(tmp_path: Path) -> None:
+    def synced() -> bool:
+        return SystemClock(lambda: None, lambda: timesyncd_has_synced(tmp_path)).synced()
+
+    assert not synced()
+
+    (tmp_path / "run/systemd/timesync").mkdir(parents=True)
+    (tmp_path / "run/systemd/timesync/synchronized").touch()
+
+    assert synced()
 
 
 def test_the_kernel_is_not_asked_for_every_result() -> None:

@@ -102,3 +102,10 @@ def test_the_password_is_that_of_the_file_else_systemds_credential(tmp_path: Pat
     assert mqtt_password(named, {}) is None
     assert mqtt_password(named, {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}) is None
     assert mqtt_password(Mqtt(), environ) is None
+
+
+def test_an_empty_credential_is_no_password(tmp_path: Path) -> None:
+    (tmp_path / "mqtt-password").write_text("\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    assert mqtt_password(Mqtt(username="edged"), environ) is None
