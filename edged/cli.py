@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point; the exit status."""
     # Nothing is to be written but what `edged audit` names; an installation has it all compiled.
     sys.dont_write_bytecode = True
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         status = options.command(options)
         sys.stdout.flush()
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edged",
         description="Runs quantised TFLite models on camera frames; publishes only results.",
