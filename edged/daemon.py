@@ -1,9 +1,8 @@
-"""The composition: runners and the publisher, signals, reload, the way down."""
+"""The composition: pipelines and the publisher, signals, reload, the way down."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import platform
 import queue
@@ -11,9 +10,7 @@ import secrets
 import signal
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import replace
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
 import cv2
@@ -21,13 +18,13 @@ import cv2
 from . import __version__
 from . import config as configuration
 from .announcer import FILE_NAME, Announcer, Memory
-from .build import make_plan, make_source, mqtt_settings, spool_settings
-from .cadence import Cadence, Publish
+from .build import make_source, mqtt_settings, spool_settings
 from .climate import Climate
 from .clock import SystemClock
 from .engine import runtime as binding
 from .errors import ConfigError
 from .events import Event, about
+from .fleet import Ends, Fleet
 from .handoff import Closed
 from .intake import Intake
 from .publish import Context
@@ -35,9 +32,8 @@ from .publish.commands import CommandRefused
 from .publish.publisher import Publisher
 from .publish.settings import MqttSettings
 from .publish.topics import HOME_ASSISTANT_STATUS, topic_for
-from .records import Info, Metrics, PipelineInfo, Record
+from .records import Info, Metrics, Record
 from .remote import Remote
-from .runner import Runner
 from .service import machine
 from .service.metrics import INTERVAL_S
 from .service.notify import Notifier
@@ -49,16 +45,14 @@ from .supervisor import Outlook, Supervisor
 
 log = logging.getLogger("edged.daemon")
 
-# Of the 5 s in which a stop must be over: for the frames in hand, then for the broker.
+# Of the 5 s in which a stop must be over, beside what ``fleet`` takes for the frames in hand.
 _INTAKE_STOP_S = 0.5
-_RUNNERS_STOP_S = 2.0
 _PUBLISHER_CLOSE_S = 2.0
 # Threads that wait for the GIL ask for it after this time; by default it is 5 ms, which an
 # inference thread would lose after every invocation to a source that decodes in Python.
 _SWITCH_INTERVAL_S = 0.0005
 
 _STOP, _RELOAD, _ENDED, _COMMAND = "stop", "reload", "ended", "command"
-_DISABLED = "disabled by a command"
 
 
 class Daemon:
@@ -82,7 +76,6 @@ class Daemon:
         """Reads the trusted keys, and nothing else. Raises ConfigError."""
         self._config = config
         self._reread = reread
-        self._make_source = make_source
         hot_c = config.device.hot_c if config.device.governor else None
         self._climate = climate or Climate(hot_c)
         device = config.device.id
@@ -107,18 +100,15 @@ class Daemon:
         models = config.models
         self._vault = Vault(state_dir, models.keep_versions)
         keys = load_keys(models.trusted_keys) if models.require_signature else None
-        self._intake = Intake(models_dir, self._vault, keys, lambda: list(self._runners.values()))
+        self._intake = Intake(models_dir, self._vault, keys, lambda: self._fleet.runners())
         self._watcher = Watcher(models_dir, self._intake.settled, self._intake.gone)
+        ends = Ends(self._publish, self._publish_info, lambda: self._events.put(_ENDED))
+        self._fleet = Fleet(make_source, self._intake, lambda: self._climate.slowing, ends)
         self._supervisor = Supervisor(notifier or Notifier())
         self._remote = Remote(context, self._publisher, lambda: self._events.put(_COMMAND))
         if config.mqtt.commands:
             self._remote.listen()
-        self._runners: dict[str, Runner] = {}
-        # By commands, until a reload changes the pipeline.
-        self._disabled: dict[str, PipelineInfo] = {}
-        self._thresholds: dict[str, float] = {}
         self._stop_asked = False
-        self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._started = time.monotonic()
 
@@ -141,8 +131,7 @@ class Daemon:
             self._config.device.id,
             extra=about(Event.START),
         )
-        for pipeline in self._config.pipelines:
-            self._start(pipeline)
+        self._fleet.start(self._config.pipelines)
         self._publish_info()
         self._intake.start()
         self._watcher.start()
@@ -178,23 +167,17 @@ class Daemon:
                 self._reload()
             if event == _COMMAND:
                 self._remote.work(self)
-            if self._all_have_ended():
+            if self._fleet.have_ended:
                 self._deliver_rest()
                 return
             if time.monotonic() >= next_metrics:
                 self._publish_metrics()
                 next_metrics += INTERVAL_S
 
-    def _all_have_ended(self) -> bool:
-        """A pipeline that is disabled has not: it may be enabled again."""
-        ended = all(runner.ended for runner in self._runners.values())
-        return ended and bool(self._runners) and not self._disabled
-
     def _look_after(self) -> None:
         """See how all get on, and tell the service manager and Home Assistant."""
-        self._climate.look(self._runners.values())
-        for runner in self._runners.values():
-            runner.check()
+        self._climate.look(self._fleet.runners())
+        vitals = self._fleet.check()
         self._announcer.check()
         threads = {
             "the publisher": self._publisher.alive,
@@ -202,7 +185,6 @@ class Daemon:
             "the watcher of the models directory": self._watcher.alive,
         }
         died = [name for name, alive in threads.items() if not alive]
-        vitals = [runner.vitals() for runner in self._runners.values()]
         self._supervisor.look(vitals, Outlook(self._publisher.metrics().depth, died))
 
     def _deliver_rest(self) -> None:
@@ -231,41 +213,13 @@ class Daemon:
         self._supervisor.stopping()
         log.info("stopping", extra=about(Event.STOP))
         self._watcher.stop(_INTAKE_STOP_S)
-        runners = list(self._runners.values())
-        for runner in runners:
-            runner.ask_to_stop()
-        deadline = time.monotonic() + _RUNNERS_STOP_S
-        for runner in runners:
-            if not runner.stop("edged was stopped", max(0.0, deadline - time.monotonic())):
-                log.warning(
-                    "pipeline %s is stuck and was left behind",
-                    runner.plan.name,
-                    extra=about(Event.STOP, runner.plan.name),
-                )
+        self._fleet.stop()
         self._intake.stop(_INTAKE_STOP_S)
         self._announcer.check()
         self._publish_metrics()
         self._publisher.close(_PUBLISHER_CLOSE_S)
 
-    # ---- pipelines -----------------------------------------------------------------------------
-
-    def _start(self, pipeline: configuration.Pipeline) -> None:
-        plan = make_plan(pipeline)
-        threshold = self._thresholds.get(pipeline.name, plan.threshold)
-        runner = Runner(
-            replace(plan, threshold=threshold),
-            self._make_source(pipeline.source),
-            Cadence(Publish(pipeline.publish), pipeline.interval_s),
-            self._sequences[pipeline.name],
-            publish=self._publish,
-            on_trial=self._intake.trial_over,
-            on_model=self._publish_info,
-            on_end=lambda: self._events.put(_ENDED),
-        )
-        self._runners[pipeline.name] = runner
-        runner.slow(self._climate.slowing)
-        runner.start()
-        self._intake.join(runner)
+    # ---- what is read again ----------------------------------------------------------------------
 
     def _reload(self) -> bool:
         """Read the configuration again; one with errors changes nothing and is told: False."""
@@ -285,25 +239,10 @@ class Daemon:
                 log.warning(
                     "[%s] has changed: restart edged for it", section, extra=about(Event.RELOAD)
                 )
-        before = {pipeline.name: pipeline for pipeline in self._config.pipelines}
-        after = {pipeline.name: pipeline for pipeline in new.pipelines}
-        changed = [name for name in before if before[name] != after.get(name)]
-        for name in changed:
-            reason = "its configuration changed" if name in after else "it was taken out"
-            self._thresholds.pop(name, None)
-            if self._disabled.pop(name, None) is not None:
-                continue
-            runner = self._runners.pop(name)
-            runner.stop(reason, _RUNNERS_STOP_S)
-            self._intake.leave(runner)
-        running = {*self._runners, *self._disabled}
-        started = [name for name in after if name not in running]
-        for name in started:
-            self._start(after[name])
+        done = self._fleet.reload(new.pipelines)
         self._config = new
         self._publish_info()
-        removed = [name for name in changed if name not in after]
-        log.info("reloaded: %s", _told(started, removed), extra=about(Event.RELOAD))
+        log.info("reloaded: %s", done, extra=about(Event.RELOAD))
         return True
 
     def _publish(self, record: Record) -> None:
@@ -315,43 +254,20 @@ class Daemon:
 
     def set_enabled(self, pipeline: str, enabled: bool) -> None:
         """Raises CommandRefused."""
-        table = self._table_of(pipeline)
-        if enabled and pipeline in self._disabled:
-            del self._disabled[pipeline]
-            self._start(table)
-        elif not enabled and pipeline in self._runners:
-            runner = self._runners[pipeline]
-            if runner.ended:
-                raise CommandRefused("Its recording has ended.")
-            self._disabled[pipeline] = replace(runner.info(), enabled=False)
-            del self._runners[pipeline]
-            stopped = runner.stop(_DISABLED, _RUNNERS_STOP_S)
-            self._intake.leave(runner)
-            if not stopped:
-                self._publish_info()
-                raise CommandRefused("It is disabled, but stuck, and was left behind.")
-        self._publish_info()
+        try:
+            self._fleet.set_enabled(pipeline, enabled)
+        finally:
+            self._publish_info()
 
     def set_threshold(self, pipeline: str, threshold: float) -> None:
         """Raises CommandRefused."""
-        self._table_of(pipeline)
-        self._thresholds[pipeline] = threshold
-        if pipeline in self._runners:
-            self._runners[pipeline].set_threshold(threshold)
-        else:
-            self._disabled[pipeline] = replace(self._disabled[pipeline], threshold=threshold)
+        self._fleet.set_threshold(pipeline, threshold)
         self._publish_info()
 
     def reload(self) -> None:
         """Raises CommandRefused, without a word of the configuration."""
         if not self._reload():
             raise CommandRefused("The configuration has errors and was not read; the log has them.")
-
-    def _table_of(self, name: str) -> configuration.Pipeline:
-        for pipeline in self._config.pipelines:
-            if pipeline.name == name:
-                return pipeline
-        raise CommandRefused("There is no pipeline of that name.")
 
     # ---- what is told of the whole device -------------------------------------------------------
 
@@ -363,38 +279,22 @@ class Daemon:
             runtime_version=runtime.version,
             host=platform.node(),
             os=machine.os_name(),
-            pipelines=self._pipeline_infos(),
+            pipelines=self._fleet.infos(),
         )
         self._publish(info)
         self._announcer.announce(info)
 
-    def _pipeline_infos(self) -> tuple[PipelineInfo, ...]:
-        found = dict(self._disabled) | {
-            name: runner.info() for name, runner in list(self._runners.items())
-        }
-        return tuple(found[each.name] for each in self._config.pipelines if each.name in found)
-
     def _publish_metrics(self) -> None:
-        now_ns = time.monotonic_ns()
         self._publish(
             Metrics(
                 uptime_s=time.monotonic() - self._started,
-                pipelines={name: runner.metrics(now_ns) for name, runner in self._runners.items()},
+                pipelines=self._fleet.metrics(time.monotonic_ns()),
                 spool=self._publisher.metrics(),
                 cpu_temperature_c=self._climate.temperature_c,
                 throttling=self._climate.throttling,
                 memory_bytes=machine.memory_bytes(),
             )
         )
-
-
-def _told(started: list[str], removed: list[str]) -> str:
-    parts = []
-    if started:
-        parts.append(f"started {', '.join(started)}")
-    if removed:
-        parts.append(f"removed {', '.join(removed)}")
-    return "; ".join(parts) or "no pipeline changed"
 
 
 def run_daemon(path: Path, environ: MutableMapping[str, str], is_root: bool) -> None:

@@ -1,0 +1,186 @@
+"""The pipelines of one daemon: started, changed by a reload, switched by commands, stopped."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from . import config as configuration
+from .build import make_plan
+from .cadence import Cadence, Publish
+from .events import Event, about
+from .intake import Intake
+from .publish.commands import CommandRefused
+from .records import PipelineInfo, PipelineMetrics, Record
+from .runner import Runner
+from .service.governor import Slowing
+from .sources import Source
+from .supervisor import Vitals
+
+log = logging.getLogger("edged.daemon")
+
+# Of the 5 s in which a stop must be over: for the frames in hand.
+_STOP_S = 2.0
+_DISABLED = "disabled by a command"
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Whom the pipelines tell, from their own threads. ``on_ended``: a recording is over."""
+
+    publish: Callable[[Record], None]
+    on_model: Callable[[], None]
+    on_ended: Callable[[], None]
+
+
+class Fleet:
+    """Used by the daemon's main thread; ``runners`` and ``infos`` may be called from any."""
+
+    def __init__(
+        self,
+        make_source: Callable[[configuration.SourceTable], Source],
+        intake: Intake,
+        slowing: Callable[[], Slowing],
+        ends: Ends,
+    ) -> None:
+        """``slowing``: how far pipelines are slowed down now."""
+        self._make_source = make_source
+        self._intake = intake
+        self._slowing = slowing
+        self._ends = ends
+        self._tables: tuple[configuration.Pipeline, ...] = ()
+        self._runners: dict[str, Runner] = {}
+        # By commands, until a reload changes the pipeline.
+        self._disabled: dict[str, PipelineInfo] = {}
+        self._thresholds: dict[str, float] = {}
+        self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+
+    def runners(self) -> list[Runner]:
+        """Those that are not disabled."""
+        return list(self._runners.values())
+
+    def infos(self) -> tuple[PipelineInfo, ...]:
+        """Of all pipelines, in the order of the configuration."""
+        found = dict(self._disabled) | {each.plan.name: each.info() for each in self.runners()}
+        return tuple(found[each.name] for each in self._tables if each.name in found)
+
+    def metrics(self, now_ns: int) -> dict[str, PipelineMetrics]:
+        return {name: runner.metrics(now_ns) for name, runner in self._runners.items()}
+
+    def check(self) -> list[Vitals]:
+        """Let each look after itself, about once a second; how they get on."""
+        for runner in self.runners():
+            runner.check()
+        return [runner.vitals() for runner in self.runners()]
+
+    @property
+    def have_ended(self) -> bool:
+        """A pipeline that is disabled has not: it may be enabled again."""
+        ended = all(runner.ended for runner in self.runners())
+        return ended and bool(self._runners) and not self._disabled
+
+    # ---- what the configuration says ---------------------------------------------------------
+
+    def start(self, tables: Sequence[configuration.Pipeline]) -> None:
+        self._tables = tuple(tables)
+        for table in tables:
+            self._start(table)
+
+    def reload(self, tables: Sequence[configuration.Pipeline]) -> str:
+        """Rebuild what has changed and leave the rest alone; what was done, in words."""
+        before = {table.name: table for table in self._tables}
+        after = {table.name: table for table in tables}
+        changed = [name for name in before if before[name] != after.get(name)]
+        for name in changed:
+            reason = "its configuration changed" if name in after else "it was taken out"
+            self._thresholds.pop(name, None)
+            if self._disabled.pop(name, None) is None:
+                self._end(self._runners.pop(name), reason)
+        running = {*self._runners, *self._disabled}
+        started = [name for name in after if name not in running]
+        self._tables = tuple(tables)
+        for name in started:
+            self._start(after[name])
+        return _told(started, [name for name in changed if name not in after])
+
+    def stop(self) -> None:
+        """All at once, within ``_STOP_S``; one that is stuck is left behind."""
+        runners = self.runners()
+        for runner in runners:
+            runner.ask_to_stop()
+        deadline = time.monotonic() + _STOP_S
+        for runner in runners:
+            if not runner.stop("edged was stopped", max(0.0, deadline - time.monotonic())):
+                log.warning(
+                    "pipeline %s is stuck and was left behind",
+                    runner.plan.name,
+                    extra=about(Event.STOP, runner.plan.name),
+                )
+
+    def _start(self, table: configuration.Pipeline) -> None:
+        plan = make_plan(table)
+        runner = Runner(
+            replace(plan, threshold=self._thresholds.get(table.name, plan.threshold)),
+            self._make_source(table.source),
+            Cadence(Publish(table.publish), table.interval_s),
+            self._sequences[table.name],
+            publish=self._ends.publish,
+            on_trial=self._intake.trial_over,
+            on_model=self._ends.on_model,
+            on_end=self._ends.on_ended,
+        )
+        self._runners[table.name] = runner
+        runner.slow(self._slowing())
+        runner.start()
+        self._intake.join(runner)
+
+    def _end(self, runner: Runner, reason: str) -> bool:
+        """False: it is stuck, and was left behind."""
+        stopped = runner.stop(reason, _STOP_S)
+        self._intake.leave(runner)
+        return stopped
+
+    # ---- what can be commanded: see remote ---------------------------------------------------
+
+    def set_enabled(self, pipeline: str, enabled: bool) -> None:
+        """Raises CommandRefused."""
+        table = self._table_of(pipeline)
+        if enabled and pipeline in self._disabled:
+            del self._disabled[pipeline]
+            self._start(table)
+        elif not enabled and pipeline in self._runners:
+            runner = self._runners[pipeline]
+            if runner.ended:
+                raise CommandRefused("Its recording has ended.")
+            self._disabled[pipeline] = replace(runner.info(), enabled=False)
+            del self._runners[pipeline]
+            if not self._end(runner, _DISABLED):
+                raise CommandRefused("It is disabled, but stuck, and was left behind.")
+
+    def set_threshold(self, pipeline: str, threshold: float) -> None:
+        """Raises CommandRefused."""
+        self._table_of(pipeline)
+        self._thresholds[pipeline] = threshold
+        if pipeline in self._runners:
+            self._runners[pipeline].set_threshold(threshold)
+        else:
+            self._disabled[pipeline] = replace(self._disabled[pipeline], threshold=threshold)
+
+    def _table_of(self, name: str) -> configuration.Pipeline:
+        for table in self._tables:
+            if table.name == name:
+                return table
+        raise CommandRefused("There is no pipeline of that name.")
+
+
+def _told(started: list[str], removed: list[str]) -> str:
+    parts = []
+    if started:
+        parts.append(f"started {', '.join(started)}")
+    if removed:
+        parts.append(f"removed {', '.join(removed)}")
+    return "; ".join(parts) or "no pipeline changed"
