@@ -122,9 +122,11 @@ class Day:
         self._broker = Mosquitto(place)
         self._witness = Witness(self._broker.port)
         self._house.model("classifier_uint8")
-        self._pictures = self._house.pictures(*((n, n, n) for n in range(0, 200, 10)))
-        self._readings = Readings(self._pictures)
+        pictures = self._house.pictures(*((n, n, n) for n in range(0, 200, 10)))
+        self._readings = Readings(pictures)
         self._readings.open()
+        self._pictures = place / "link"  # so that all can be gone at once
+        self._pictures.symlink_to(pictures)
         self._house.configure(
             self._witness.port,
             _PIPELINE + images(self._pictures, "loop = true", f"fps = {FPS}", "realtime = false"),
@@ -138,8 +140,7 @@ class Day:
         self._watch_until(lambda: self._readings.count >= PER_HOUR)
         early_kb = self._most_kb = resident_kb(self.daemon.process.pid)
         self._watch_until(lambda: self._readings.count >= hours * PER_HOUR)
-        for picture in self._pictures.glob("*.png"):
-            picture.unlink()
+        self._pictures.unlink()
         self.daemon.wait_for_line("source-lost")
         made = len(self._readings.take())
         self._watch_until(self._at_rest)

@@ -133,10 +133,11 @@ class Chaos:
 
     def _fail(self, stage: Stage, seconds: float) -> None:
         rhythm = QUICK if seconds < 60 * SHORT_MINUTES else PATIENT
+        all_kinds = [*FAULTS, *(NETWORK_FAULTS if stage.tunnel else ())]
         kinds: list[str] = []
-        while kinds or time.monotonic() - self._began_s < seconds:
+        while time.monotonic() - self._began_s < seconds or len(self._faults) < len(all_kinds):
             if not kinds:  # each once before any comes again
-                kinds = [*FAULTS, *(NETWORK_FAULTS if stage.tunnel else ())]
+                kinds = all_kinds.copy()
                 self._chances.shuffle(kinds)
             kind = kinds.pop()
             self._note(kind)

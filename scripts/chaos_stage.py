@@ -18,6 +18,7 @@ from witness import Witness
 FPS = 20
 KEEPALIVE_S = 5  # so that short cuts are noticed too
 PATIENCE_S = 300.0  # for what is left to deliver at the end
+_BEGUN = ", run "  # in the first line that edged logs, when it has taken the signals
 _PIPELINE = 'name = "eye"\nmodel = "classifier_uint8"\nthreshold = 0\npublish = "every"\n'
 
 
@@ -69,6 +70,7 @@ class Stage:
         """End the daemon in peace; another one delivers what is left, reads a round of pictures
         and exits when all is acknowledged.
         """
+        self._daemon.wait_for_line(_BEGUN)  # before it, SIGTERM ends it as it ends any process
         self.end_daemon(Daemon.stop, killed=False)
         self.configure(loop=False)
         self.start_daemon()
@@ -127,12 +129,13 @@ class Stage:
             ended_s = time.monotonic()
             end(self._daemon)
         else:
-            assert end(self._daemon) == 0
+            status = end(self._daemon)
+            assert status == 0, f"the daemon ended with status {status}"
             ended_s = time.monotonic()
-        told = next((line for line in self._daemon.lines if ", run " in line), None)
+        told = next((line for line in self._daemon.lines if _BEGUN in line), None)
         read_s = self._readings.take()
         if told is not None:  # else it was killed before it had begun
-            name = told.partition(", run ")[2].partition(",")[0]
+            name = told.partition(_BEGUN)[2].partition(",")[0]
             self.runs.append(Run(name, read_s, ended_s, killed))
 
 

@@ -15,7 +15,8 @@ _PATIENCE_S = 20.0
 class Readings(FileSystemEventHandler):
     """Of all files in one directory. ``open`` before the first one is read.
 
-    ``count``: how many that were, but for what is still on its way here.
+    A file that is read twice on end may count once: the kernel, and watchdog, tell what repeats
+    itself only once. ``count``: how many that were, but for what is still on its way here.
     """
 
     def __init__(self, directory: Path) -> None:
