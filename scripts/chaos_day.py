@@ -37,6 +37,7 @@ PER_HOUR = 3600
 FPS = 250  # what the spool can write of a small max_bytes: it bounds its commits too
 AT_REST_S = 3.0  # the spool's file has everything when it was not written for so long
 MOST_GROWTH_KB = 5 * 1024
+GIVEN_BACK_BYTES = 1_000_000  # the spool takes less when all is delivered
 SAMPLE_S = 0.5
 PATIENCE_S = 3600.0
 _PIPELINE = 'name = "eye"\nmodel = "classifier_uint8"\nthreshold = 0\npublish = "every"\n'
@@ -151,6 +152,7 @@ class Day:
         self._watch_until(lambda: self._arrived() + self._dropped() >= made)
         delivered_s = time.monotonic()
         delivered_kb = resident_kb(self.daemon.process.pid)
+        self._watch_until(lambda: self._spool_bytes() < GIVEN_BACK_BYTES, 60.0)
         self.daemon.stop()
         first = dict.fromkeys((each.run, each.sequence) for each in self._witness.sent)
         return Outcome(
@@ -176,9 +178,9 @@ class Day:
         self._broker.kill()
         self._readings.close()
 
-    def _watch_until(self, holds: Callable[[], bool]) -> None:
-        """Take samples until it does. Raises AssertionError after PATIENCE_S without."""
-        until_s = time.monotonic() + PATIENCE_S
+    def _watch_until(self, holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+        """Take samples until it does. Raises AssertionError where it does not in time."""
+        until_s = time.monotonic() + patience_s
         while not holds():
             assert time.monotonic() < until_s, "it takes too long"
             assert self.daemon.process.poll() is None, "the daemon ended by itself"
