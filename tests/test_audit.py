@@ -136,7 +136,7 @@ def test_without_a_spool_no_spool_is_written() -> None:
         return " ".join(place.where for place in audited(text).writes)
 
     assert "/var/lib/edged/spool.db" in written(FRONT + SYNTHETIC)
-    assert "spool" not in written("[spool]\nmax_bytes = 0\n" + FRONT + SYNTHETIC)
+    assert "spool.db" not in written("[spool]\nmax_bytes = 0\n" + FRONT + SYNTHETIC)
 
 
 def test_what_can_be_commanded_is_told_where_it_is_switched_on() -> None:
