@@ -190,6 +190,11 @@ def test_efficientnet_needs_normalisation_and_quantisation(
 
 
 def test_a_written_nine_is_a_nine(load: Callable[..., Model], testdata: Path) -> None:
-    nine = best(load("keras_lstm_mnist_ptq"), testdata / "images" / "mnist_nine.bmp")
+    model = load("keras_lstm_mnist_ptq")
+    nine = best(model, testdata / "images" / "mnist_nine.bmp")
     assert nine.label == "9"
-    assert nine.score > 0.9
+    assert nine.score > 0.99
+    # What the model has seen before, warming up, leaves nothing behind in its LSTM.
+    model.infer(frame_of(testdata / "images" / "sunflower.bmp"))
+    model.warm_up()
+    assert best(model, testdata / "images" / "mnist_nine.bmp") == nine

@@ -73,7 +73,10 @@ class Engine:
         return dequantize(stored, spec.quantization)
 
     def reset_state(self) -> None:
-        """Set the inputs that are fed back to zero (their zero point where quantised)."""
+        """Set the inputs that are fed back to zero (their zero point where quantised), and the
+        model's own variables (an LSTM's state) to what they are at the start.
+        """
+        self._interpreter.reset_all_variables()
         for position in self.feedback:
             quantization = self.inputs[position].quantization
             self.input_view(position)[...] = quantization.zero_point if quantization else 0
