@@ -39,7 +39,7 @@ def test_its_result_is_valid() -> None:
 
 
 def test_its_announcement_is_the_one_that_is_made() -> None:
-    [told] = [block for block in blocks("text") if "homeassistant/device" in block]
+    [told] = [block for block in blocks("text") if block.startswith("homeassistant/device")]
     device, rate = map(json.loads, told.splitlines()[1:])
     context = Context("edged", "garden-pi", "c0ffee12", 1, SystemClock(), "0.1.0")
     entity = Entity(EntityKind.RATE, "front")
