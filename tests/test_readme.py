@@ -39,7 +39,9 @@ def test_its_result_is_valid() -> None:
 
 
 def test_its_announcement_is_the_one_that_is_made() -> None:
-    [told] = [block for block in blocks("text") if block.startswith("homeassistant/device")]
+    [told] = [
+        block for block in blocks("text") if block.startswith("$ mosquitto_sub -t homeassistant")
+    ]
     device, rate = map(json.loads, told.splitlines()[1:])
     context = Context("edged", "garden-pi", "c0ffee12", 1, SystemClock(), "0.1.0")
     entity = Entity(EntityKind.RATE, "front")
