@@ -79,8 +79,13 @@ class V4l2Source:
 
     def _configure(self, capture: cv2.VideoCapture) -> None:
         # Raw video of more than about 640x480 does not fit through USB 2 at a full rate. A camera
-        # without MJPG refuses it, and OpenCV keeps the format it found.
-        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        # without MJPG refuses it, and OpenCV keeps the format it found, which may be BGR3, of
+        # which OpenCV 4.11 makes one long row.
+        for code in ("MJPG", "YUYV"):
+            wanted = cv2.VideoWriter.fourcc(*code)
+            capture.set(cv2.CAP_PROP_FOURCC, wanted)
+            if int(capture.get(cv2.CAP_PROP_FOURCC)) == wanted:
+                break
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._size.width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._size.height)
         if self._fps is not None:

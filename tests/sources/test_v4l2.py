@@ -25,6 +25,7 @@ class FakeCapture:
         self.opened = True
         self.settings: dict[int, float] = {}
         self.most = Size(1920, 1080)
+        self.formats = ["MJPG", "YUYV"]
         self.grabs = iter([True] * 100)
         self.damaged: set[int] = set()
         self.number = 0
@@ -37,6 +38,9 @@ class FakeCapture:
 
     def set(self, setting: int, value: float) -> bool:
         self.order.append(setting)
+        codes = [cv2.VideoWriter.fourcc(*code) for code in self.formats]
+        if setting == cv2.CAP_PROP_FOURCC and value not in codes:
+            value = cv2.VideoWriter.fourcc(*"BGR3")  # OpenCV says yes, and keeps what it found
         most = {
             cv2.CAP_PROP_FRAME_WIDTH: self.most.width,
             cv2.CAP_PROP_FRAME_HEIGHT: self.most.height,
@@ -99,6 +103,16 @@ def test_a_camera_is_asked_for_compressed_frames_of_the_size_and_rate(
         cv2.CAP_PROP_BUFFERSIZE: 2,
     }
     assert capture.order[0] == cv2.CAP_PROP_FOURCC  # sizes are offered by format
+
+
+def test_a_camera_that_compresses_nothing_is_asked_for_what_opencv_can_convert(
+    device: Path, capture: FakeCapture
+) -> None:
+    capture.formats = ["YUYV"]
+
+    source_of(device, capture).open(Size(32, 32))
+
+    assert capture.settings[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"YUYV")
 
 
 @pytest.mark.parametrize(("fps", "asked"), [(0.2, 1), (None, None)])
