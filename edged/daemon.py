@@ -254,15 +254,11 @@ class Daemon:
 
     def set_enabled(self, pipeline: str, enabled: bool) -> None:
         """Raises CommandRefused."""
-        try:
-            self._fleet.set_enabled(pipeline, enabled)
-        finally:
-            self._publish_info()
+        self._fleet.set_enabled(pipeline, enabled)
 
     def set_threshold(self, pipeline: str, threshold: float) -> None:
         """Raises CommandRefused."""
         self._fleet.set_threshold(pipeline, threshold)
-        self._publish_info()
 
     def reload(self) -> None:
         """Raises CommandRefused, without a word of the configuration."""

@@ -30,10 +30,12 @@ _DISABLED = "disabled by a command"
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Whom the pipelines tell, from their own threads. ``on_ended``: a recording is over."""
+    """Whom the pipelines tell, from their own threads too. ``on_change``: of what ``infos`` gives;
+    ``on_ended``: a recording is over.
+    """
 
     publish: Callable[[Record], None]
-    on_model: Callable[[], None]
+    on_change: Callable[[], None]
     on_ended: Callable[[], None]
 
 
@@ -130,7 +132,7 @@ class Fleet:
             self._sequences[table.name],
             publish=self._ends.publish,
             on_trial=self._intake.trial_over,
-            on_model=self._ends.on_model,
+            on_model=self._ends.on_change,
             on_end=self._ends.on_ended,
         )
         self._runners[table.name] = runner
@@ -159,7 +161,9 @@ class Fleet:
             self._disabled[pipeline] = replace(runner.info(), enabled=False)
             del self._runners[pipeline]
             if not self._end(runner, _DISABLED):
+                self._ends.on_change()
                 raise CommandRefused("It is disabled, but stuck, and was left behind.")
+        self._ends.on_change()
 
     def set_threshold(self, pipeline: str, threshold: float) -> None:
         """Raises CommandRefused."""
@@ -169,6 +173,7 @@ class Fleet:
             self._runners[pipeline].set_threshold(threshold)
         else:
             self._disabled[pipeline] = replace(self._disabled[pipeline], threshold=threshold)
+        self._ends.on_change()
 
     def _table_of(self, name: str) -> configuration.Pipeline:
         for table in self._tables:
