@@ -48,6 +48,8 @@ def make_source(source: configuration.SourceTable) -> Source:
             return SyntheticSource(
                 size=Size(*source.size), seed=source.seed, fps=source.fps or None
             )
+        case _:
+            raise NotImplementedError(source)
 
 
 def make_plan(pipeline: configuration.Pipeline) -> Plan:

@@ -24,6 +24,7 @@ from .config_types import (
     OptionalTopicPrefix,
     OptionValue,
     Port,
+    RateHz,
     Seconds,
     Seed,
     Share,
@@ -95,7 +96,66 @@ class Synthetic(Table, frozen=True, tag_field="kind", tag="synthetic"):
     fps: Fps = 15
 
 
-SourceTable = Picamera2 | V4l2 | Video | Images | Synthetic
+class Sensor(Table, frozen=True):
+    """What all sources of samples share: how windows follow each other.
+
+    ``overlap``: the share of a window that the next one has too; or ``hop_s``, the time from one
+    window's beginning to the next one's. Streaming models (keywords) need neither. ``fps`` limits
+    the windows a second.
+    """
+
+    hop_s: Seconds | None = None
+    overlap: Annotated[float, Meta(ge=0, lt=1)] = 0
+    fps: Fps = 0
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """Both say the same thing in two ways."""
+        if "hop_s" in table and "overlap" in table:
+            yield Problem("overlap", "hop_s is given too; say it in one of the two ways")
+
+
+class Iio(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="iio"):
+    """A sensor of Linux industrial I/O. ``device``: its number (``iio:device0``) or its name.
+
+    ``channels`` None: all that it has, time stamps apart; ``rate_hz`` None: as the driver is set.
+    ``sysfs_root``: where sysfs is mounted.
+    """
+
+    device: Text
+    channels: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
+    rate_hz: RateHz | None = None
+    sysfs_root: Path = field(default_factory=lambda: Path("/sys"))
+
+
+class Microphone(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="microphone"):
+    """An ALSA capture device, 16 kHz mono."""
+
+    device: Text = "default"
+
+
+class Wav(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="wav"):
+    """A WAV file, or a directory of them in name order; several channels are mixed to one."""
+
+    path: Path
+    loop: bool = False
+    realtime: bool = True
+
+
+class Csv(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="csv"):
+    """A table of samples with a header of names and units, or a directory of them in name order.
+
+    ``rate_hz``: of a table without a column of times.
+    """
+
+    path: Path
+    loop: bool = False
+    realtime: bool = True
+    rate_hz: RateHz | None = None
+
+
+SensorTable = Iio | Microphone | Wav | Csv
+SourceTable = Picamera2 | V4l2 | Video | Images | Synthetic | SensorTable
 
 
 class Pipeline(Table, frozen=True, kw_only=True):

@@ -96,6 +96,7 @@ Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Bytes = Annotated[int, Meta(ge=0, le=2**40)]
 Seconds = Annotated[float, Meta(gt=0)]
 Fps = Annotated[float, Meta(ge=0)]
+RateHz = Annotated[float, Meta(gt=0, le=1_000_000)]
 
 
 def topic_level(host: str) -> str:

@@ -2,7 +2,8 @@
 
 ``capture.Capture`` (one level up) owns a source and wraps every kind alike: opening and
 re-opening with growing pauses, pacing, counting, telling, and noticing stalls. So a source itself
-stays plain: it opens, gives the next frame, and closes.
+stays plain: it opens, gives the next frame, and closes. Sensors give blocks of samples instead, and
+``windowed.WindowedSource`` makes a source of windows out of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Protocol
 
 from ..errors import SourceError
 from ..records import Frame, Size
+from ..samples import Samples
 
 
 class Unreadable(SourceError):
@@ -41,6 +43,37 @@ class Source(Protocol):
         (``captured_ns``) with the moment at which it is due, and gives it at once: the capture
         thread holds it back until then. Raises Unreadable, and SourceError when the source has
         failed: it will be closed and opened again later.
+        """
+
+    def close(self) -> None:
+        """Let go of everything. May be called twice, without ``open``, and after it failed."""
+
+
+class SampleSource(Protocol):
+    """What a sensor, or a recording of one, must do. ``__init__`` touches nothing.
+
+    The capture thread calls, as it calls a ``Source``.
+    """
+
+    @property
+    def live(self) -> bool:
+        """As of ``Source``."""
+
+    def open(self) -> None:
+        """Touch the world, again after every failure; samples are counted from 0 anew.
+
+        Raises SourceError.
+        """
+
+    def read(self) -> Samples | None:
+        """The next block, or None at the end of a recording.
+
+        May block, for a bounded time. A block should hold about 10 to 100 ms, so that a window is
+        complete as soon as its last sample is there. A recording that is played in real time stamps
+        a block (``captured_ns``) with the moment at which its last sample is due, and gives it at
+        once. Raises Unreadable for a part of a recording that is passed over (the samples that
+        it held are counted as lost: ``first`` of the next block), and SourceError when the source
+        has failed.
         """
 
     def close(self) -> None:

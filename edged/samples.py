@@ -1,0 +1,75 @@
+"""What flows from a sensor: blocks of samples, and the windows that are cut from them.
+
+A sample is one reading of all channels of a sensor at one moment. Samples are counted from the
+opening of their source, those that were lost too: so a gap shows, wherever one looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .records import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of a sensor: ``accel_x`` in ``m/s^2``. ``unit`` is empty where it is unknown."""
+
+    name: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A block of samples as a source gives it, without a gap inside.
+
+    ``values``: float32, samples x channels, in the units of ``channels``; sound is one channel,
+    -1 to 1. ``first``: the number of the first of them since the source was opened; where it is not
+    the one after the block before, samples were lost in between. ``captured_ns`` (when the *last*
+    sample was taken) and ``arrived_ns`` (when the block reached this process) are of the monotonic
+    clock. Nobody writes to ``values`` afterwards.
+    """
+
+    first: int
+    values: FloatArray
+    rate_hz: float
+    channels: tuple[Channel, ...]
+    captured_ns: int
+    arrived_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a model looks at: ``samples`` float32, time x channels, at ``rate_hz``, without a gap.
+
+    It stands where a frame stands: ``number`` counts windows, ``captured_ns`` is the time of the
+    last sample, ``arrived_ns`` when the window was complete in this process. ``first`` is the
+    number of its first sample, counted at ``rate_hz`` since the source was opened: a model that
+    hears a stream finds by it whether the stream goes on or begins anew.
+    """
+
+    number: int
+    captured_ns: int
+    arrived_ns: int
+    samples: FloatArray
+    rate_hz: float
+    channels: tuple[Channel, ...]
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShape:
+    """The windows that a model asks for. None: as the source has it.
+
+    ``length`` and ``hop`` (from one window's first sample to the next one's) are in samples at
+    ``rate_hz``; a hop as long as the window leaves nothing out and takes nothing twice.
+    ``channels``: the names of those the model was made for, in its order.
+    """
+
+    rate_hz: float | None
+    length: int
+    hop: int
+    channels: tuple[str, ...] | None = None
