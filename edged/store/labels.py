@@ -84,14 +84,6 @@ def find_labels(
     return Labels(origin, names, 1 if names[0] == _PLACEHOLDER else 0)
 
 
-def parse_labels(data: bytes, origin: str) -> tuple[str, ...]:
-    """Read a file of labels: UTF-8, one a line, or all lines as ``0 person`` or ``0: person``.
-
-    Numbers that such lines leave out become ``???``. Raises ModelError, which names ``origin``.
-    """
-    return tuple(map(publishable, _read(data, origin)))
-
-
 def publishable(label: str) -> str:
     """A label as it is published and looked for: plain text of at most 100 characters."""
     return plain(label[: 4 * _MAX_LENGTH]).strip()[:_MAX_LENGTH].rstrip()
@@ -125,7 +117,10 @@ def _cleaned(labels: Sequence[str], origin: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _read(data: bytes, origin: str) -> Sequence[str]:
-    """The labels in a file as they stand there. Raises ModelError."""
+    """The labels in a file as they stand there: UTF-8, one a line, or all lines as ``0 person`` or
+    ``0: person``; numbers that such lines leave out become ``???``. Raises ModelError, which names
+    ``origin``.
+    """
     if len(data) > _MAX_BYTES:
         raise ModelError(f"{origin} has {len(data):,} bytes; at most {_MAX_BYTES:,} are read")
     try:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.errors import ModelError
-from edged.store.labels import Labels, find_labels, nearest, parse_labels
+from edged.store.labels import Labels, find_labels, nearest
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class File:
 
 COCO = File("coco.labels.txt", b"???\nperson\nbicycle\n???\ncar\n")
 FRUIT = File("fruit.txt", b"apple\npear\nplum\n")
+
+
+def names_in(data: bytes, name: str = "a.txt") -> tuple[str, ...]:
+    """The labels of a file that lies beside a model."""
+    return find_labels(None, File(name, data), None, None, None).names
 
 
 def test_a_sidecar_comes_before_a_labels_file_and_that_before_embedded_ones() -> None:
@@ -107,7 +112,7 @@ def test_naming_a_class_never_fails(class_id: int, names: list[str], offset: int
     ],
 )
 def test_a_labels_file_is_read_line_by_line(data: bytes, labels: tuple[str, ...]) -> None:
-    assert parse_labels(data, "labels file") == labels
+    assert names_in(data) == labels
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_a_labels_file_is_read_line_by_line(data: bytes, labels: tuple[str, ...]
 def test_numbers_before_labels_count_where_all_lines_have_one_and_they_rise_from_0(
     data: bytes, labels: tuple[str, ...]
 ) -> None:
-    assert parse_labels(data, "labels file") == labels
+    assert names_in(data) == labels
 
 
 def test_a_file_that_is_not_utf8_is_refused_with_its_line() -> None:
@@ -135,16 +140,20 @@ def test_a_file_that_is_not_utf8_is_refused_with_its_line() -> None:
         ModelError,
         match=r"^labels file a\.txt is not UTF-8 \(line 2\); save it as UTF-8$",
     ):
-        parse_labels(b"cat\nF\xfc\xdfe\n", "labels file a.txt")
+        names_in(b"cat\nF\xfc\xdfe\n")
 
 
 def test_too_much_is_refused_with_the_bound() -> None:
-    with pytest.raises(ModelError, match=r"^it has 1,000,001 bytes; at most 1,000,000 are read$"):
-        parse_labels(b"x" * 1_000_001, "it")
-    with pytest.raises(ModelError, match=r"^it has 100,001 labels; at most 100,000 are read$"):
-        parse_labels(b"x\n" * 100_001, "it")
+    with pytest.raises(
+        ModelError, match=r"^labels file a\.txt has 1,000,001 bytes; at most 1,000,000 are read$"
+    ):
+        names_in(b"x" * 1_000_001)
+    with pytest.raises(
+        ModelError, match=r"^labels file a\.txt has 100,001 labels; at most 100,000 are read$"
+    ):
+        names_in(b"x\n" * 100_001)
     with pytest.raises(ModelError, match="at most 100,000 are read"):
-        parse_labels(b"0 a\n500000 b\n", "it")
+        names_in(b"0 a\n500000 b\n")
 
 
 def test_labels_that_had_to_be_cleaned_are_told_where_they_are_from() -> None:
@@ -159,7 +168,7 @@ def test_labels_that_had_to_be_cleaned_are_told_where_they_are_from() -> None:
 @given(st.binary(max_size=200))
 def test_labels_of_any_bytes_can_be_published(data: bytes) -> None:
     try:
-        labels = parse_labels(data, "labels file")
+        labels = names_in(data)
     except ModelError:
         return
     assert all(len(label) <= 100 for label in labels)
