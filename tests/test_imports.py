@@ -66,7 +66,10 @@ def test_only_the_commands_print() -> None:
     assert all(name.startswith("cli") for name in printing), printing
 
 
-@pytest.mark.parametrize("module", ["picamera2", "libcamera", "amqtt", "systemd"])
+@pytest.mark.parametrize(
+    "module",
+    ["picamera2", "libcamera", "amqtt", "systemd", "alsaaudio", "soxr", "pymicro_features"],
+)
 def test_optional_parts_are_imported_only_where_they_are_used(module: str) -> None:
     for name, text in FILES.items():
         tree = ast.parse(text)
