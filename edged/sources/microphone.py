@@ -157,7 +157,7 @@ def _reason(device: str, error: OSError, root: Path) -> str:
         )
     if error.errno in _ABSENT or error.errno in _SOUND_SERVERS:
         return _not_there(what, error, root)
-    return f"{what} has failed: {error.strerror}. This tells more: arecord -D '{device}' -d 1 /dev/null"
+    return f"{what} has failed: {error.strerror}. See: arecord -D '{device}' -d 1 /dev/null"
 
 
 def _not_there(what: str, error: OSError, root: Path) -> str:
