@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .records import FloatArray
+from .records import FloatArray, Frame, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,20 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WindowShape:
-    """The windows that a model asks for. None: as the source has it.
+    """The windows that a model asks for, of all the source's channels.
 
     ``length`` and ``hop`` (from one window's first sample to the next one's) are in samples at
-    ``rate_hz``; a hop as long as the window leaves nothing out and takes nothing twice.
-    ``channels``: the names of those the model was made for, in its order.
+    ``rate_hz``, which is None where the model takes the source's own. ``hop`` is None where the
+    pipeline says how windows follow each other; a model that hears a stream says it itself.
     """
 
     rate_hz: float | None
     length: int
-    hop: int
-    channels: tuple[str, ...] | None = None
+    hop: int | None = None
+
+
+Captured = Frame | Window
+"""What a source gives, and one inference looks at."""
+
+Want = Size | WindowShape | None
+"""What a model asks of a source; None: nothing."""

@@ -19,6 +19,14 @@ class Unreadable(SourceError):
     """One picture of a recording cannot be read, the next may be: told, counted, passed over."""
 
 
+class Gap(SourceError):
+    """Samples were lost before what comes next, and no window bridges it: told and counted."""
+
+
+class NotYet(Exception):
+    """The source is well, but its next window takes long to be complete: read again."""
+
+
 class Source(Protocol):
     """What a source must do. ``__init__`` checks its arguments and touches nothing."""
 
