@@ -23,7 +23,7 @@ PERIOD_US = 20_000
 BUFFER_US = 500_000  # for so long edged may be kept from reading before samples are lost
 MOST_IN_A_BLOCK_S = 0.1
 TIMEOUT_MS = 1000
-RECOVERIES = 3  # in a row, before the device is opened anew
+ATTEMPTS = 4  # to read after an overrun, before the device is opened anew
 
 _CHANNELS = (Channel("audio"),)
 _FULL_SCALE = np.float32(32768)
@@ -79,26 +79,26 @@ class MicrophoneSource:
 
     def _fill(self, pcm: CapturePcm) -> tuple[int, bool]:
         """How many samples came into the buffer, and whether some were lost before them."""
-        lost = False
-        for _ in range(RECOVERIES + 1):
+        what, lost = f"The microphone {self._device}", False
+        for _ in range(ATTEMPTS):
             try:
                 if not pcm.wait(TIMEOUT_MS):
-                    break
-                count = pcm.read(self._buffer)
-                if count:
+                    raise SourceError(f"{what} gave no samples for {TIMEOUT_MS / 1000:g} s.")
+                if count := pcm.read(self._buffer):
                     return count, lost
             except OSError as error:
-                if not self._recover(pcm, error):
-                    raise SourceError(_reason(self._device, error, self._root)) from error
+                self._recover(pcm, error)
                 lost = True
-        seconds = TIMEOUT_MS / 1000
-        raise SourceError(f"The microphone {self._device} gave no samples for {seconds:g} s.")
+        raise SourceError(f"{what} loses samples time and again: this machine is too busy.")
 
-    def _recover(self, pcm: CapturePcm, error: OSError) -> bool:
+    def _recover(self, pcm: CapturePcm, error: OSError) -> None:
+        """Raises SourceError where it was no overrun."""
         try:
-            return pcm.recover(error)
+            if pcm.recover(error):
+                return
         except OSError as another:
-            raise SourceError(_reason(self._device, another, self._root)) from another
+            error = another
+        raise SourceError(_reason(self._device, error, self._root)) from error
 
     def close(self) -> None:
         pcm, self._pcm = self._pcm, None
