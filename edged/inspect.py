@@ -18,13 +18,12 @@ from .errors import ConfigError, EdgedError
 from .loading import Examined, LoadOptions, examine
 from .records import TensorSpec
 from .store.minisign import PublicKey
-from .store.models import ModelFiles, read_model_files
+from .store.models import TELLING, ModelFiles, read_model_files
 from .store.signature import load_keys, state_of
 from .toml_text import printable
 
 log = logging.getLogger("edged.inspect")
 
-_BESIDE = (".toml", ".labels.txt")
 _LABELS_SHOWN = 10
 
 
@@ -53,7 +52,7 @@ def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     except EdgedError as error:
         problem = str(error)
     signature = state_of(path, keys)
-    beside = [path.with_name(files.name + ending) for ending in _BESIDE]
+    beside = [path.with_name(files.name + ending) for ending in TELLING]
     states = {file.name: state_of(file, keys) for file in beside if file.exists()}
     return Inspected(path, files, signature, states, examined, problem)
 

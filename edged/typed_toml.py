@@ -35,7 +35,11 @@ def parse(text: bytes, file_name: str, table: type[T]) -> T:
 
     Relative paths in it start at the file's directory. Raises ConfigError with all problems.
     """
-    tree = parse_tree(text, file_name)
+    return typed(parse_tree(text, file_name), file_name, table)
+
+
+def typed(tree: dict[str, Any], file_name: str, table: type[T]) -> T:
+    """``parse`` for what was read already."""
     found = [
         f"{printable(file_name)}: {problem.path}: {problem.text}"
         for problem in islice(_inside(mi.type_info(table), tree, ""), MAX_PROBLEMS)
@@ -191,7 +195,7 @@ def _inside_table(kind: mi.StructType, table: dict[str, Any], path: str) -> Iter
     for key, value in table.items():
         if key in fields:
             yield from _problems(fields[key].type, value, join_path(path, key))
-        elif key != kind.tag_field:
+        elif key != kind.tag_field and cls.__struct_config__.forbid_unknown_fields:
             advice = cls.refused.get(key) or _unknown(key, fields)
             yield Problem(join_path(path, key), advice)
     for key, field in fields.items():

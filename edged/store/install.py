@@ -12,6 +12,7 @@ from pathlib import Path
 from ..engine.tflite_file import read_model_file
 from ..errors import EdgedError
 from .atomic import DISK, Disk, new_beside
+from .manifest import parse_manifest
 from .models import SUFFIX
 from .sidecar import parse_sidecar
 
@@ -23,6 +24,8 @@ def refuse_unreadable(name: str, data: bytes, beside: Mapping[str, bytes]) -> No
     read_model_file(data)
     if (sidecar := beside.get(".toml")) is not None:
         parse_sidecar(sidecar, f"{name}.toml")
+    if (manifest := beside.get(".json")) is not None:
+        parse_manifest(manifest, f"{name}.json")
 
 
 def install(

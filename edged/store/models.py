@@ -18,14 +18,18 @@ from ..engine.metadata import LabelFile
 from ..engine.tflite_file import ModelFile, read_model_file
 from ..errors import ModelError
 from ..toml_text import read_file
+from .manifest import Manifest, parse_manifest
 from .sidecar import Sidecar, parse_sidecar
 
 SUFFIX = ".tflite"
 
 _SIDECAR = ".toml"
 _LABELS = ".labels.txt"
+_MANIFEST = ".json"
 SIGNATURE = f"{SUFFIX}.minisig"
-BESIDE = (_SIDECAR, _LABELS, SIGNATURE, f"{_SIDECAR}.minisig", f"{_LABELS}.minisig")
+TELLING = (_SIDECAR, _LABELS, _MANIFEST)
+"""What says how a model is run, and what its results mean."""
+BESIDE = (*TELLING, SIGNATURE, *(f"{ending}.minisig" for ending in TELLING))
 """What belongs to ``NAME.tflite`` is called NAME and one of these."""
 
 
@@ -41,6 +45,7 @@ class ModelFiles:
     facts: ModelFile
     sidecar: Sidecar
     labels_file: LabelFile | None
+    manifest: Manifest | None
 
     @property
     def version(self) -> str:
@@ -72,14 +77,16 @@ def read_model_files(path: Path, name: str | None = None) -> ModelFiles:
         raise ModelError(_not_there(path))
     beside = read_beside(path)
     name = name or path.name.removesuffix(SUFFIX)
-    labels = beside.get(_LABELS)
+    labels, manifest = beside.get(_LABELS), beside.get(_MANIFEST)
+    there = _beside(path)
     return ModelFiles(
         name=name,
         data=data,
         beside=beside,
         facts=read_model_file(data),
-        sidecar=parse_sidecar(beside.get(_SIDECAR, b""), str(_beside(path)[_SIDECAR])),
+        sidecar=parse_sidecar(beside.get(_SIDECAR, b""), str(there[_SIDECAR])),
         labels_file=None if labels is None else LabelFile(name + _LABELS, labels),
+        manifest=None if manifest is None else parse_manifest(manifest, str(there[_MANIFEST])),
     )
 
 
@@ -87,7 +94,7 @@ def read_beside(path: Path) -> Mapping[str, bytes]:
     """The bytes of what lies beside the model at ``path``, by ending. Raises as above."""
     found: dict[str, bytes] = {}
     for ending, file in _beside(path).items():
-        if ending == _SIDECAR:
+        if ending in (_SIDECAR, _MANIFEST):
             with contextlib.suppress(FileNotFoundError):
                 found[ending] = read_file(file)
         elif (data := _read(file)) is not None:

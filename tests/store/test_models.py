@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from household import SMALL_MODELS, House
 
-from edged.errors import ModelError
+from edged.errors import ConfigError, ModelError
 from edged.store.models import read_model_files
 
 NAME = "classifier_uint8"
@@ -38,6 +38,21 @@ def test_a_model_is_read_with_what_lies_beside_it(house: House, model: Path) -> 
     assert found.sidecar.label_offset == 1
     assert found.labels_file is not None
     assert found.labels_file.name == f"{NAME}.labels.txt"
+
+
+def test_a_manifest_beside_a_model_is_read_and_makes_another_bundle(model: Path) -> None:
+    plain = read_model_files(model)
+    assert plain.manifest is None
+    micro = '{"probability_cutoff": 0.85, "sliding_window_size": 5, "feature_step_size": 10}'
+    manifest = f'{{"type": "micro", "version": 2, "wake_word": "Okay Nabu", "micro": {micro}}}'
+    model.with_suffix(".json").write_text(manifest)
+    found = read_model_files(model)
+    assert found.manifest is not None
+    assert found.manifest.wake_word == "Okay Nabu"
+    assert found.bundle != plain.bundle
+    model.with_suffix(".json").write_text(manifest.replace("0.85", "2"))
+    with pytest.raises(ConfigError, match="probability_cutoff: 2 is not allowed"):
+        read_model_files(model)
 
 
 def test_a_dot_in_a_name_is_no_ending(house: House) -> None:

@@ -251,7 +251,9 @@ def test_a_model_and_what_lies_beside_it_are_told_once(
     ears.wait_for(("settled", "a"))
 
 
-@pytest.mark.parametrize("file", ["a.toml", "a.labels.txt", "a.tflite.minisig", "a.toml.minisig"])
+@pytest.mark.parametrize(
+    "file", ["a.toml", "a.labels.txt", "a.json", "a.tflite.minisig", "a.json.minisig"]
+)
 def test_a_file_beside_the_model_is_told_as_its_model(
     file: str, models: Path, listen: Callable[..., Ears]
 ) -> None:
