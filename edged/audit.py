@@ -173,6 +173,9 @@ def _limits(
         if pipeline.labels is not None:
             longest = max(map(_json_bytes, pipeline.labels))
             limits[f"{findings}[].label"] = longest
+    limits["values"] = pipeline.max_results
+    if pipeline.labels is not None:
+        limits["values.*"] = max(map(_json_bytes, pipeline.labels))
     return limits
 
 

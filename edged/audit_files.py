@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from . import config as configuration
 from .announcer import FILE_NAME as HOME_ASSISTANT_FILE
 from .publish.settings import addresses
+from .store.baselines import FILE_NAME as BASELINES_FILE
 from .store.models import BESIDE, SUFFIX
 
 _PACKAGE = Path(__file__).parent
@@ -63,6 +64,9 @@ def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> I
     told = state_dir / HOME_ASSISTANT_FILE
     yield Place(f"{told}", "what Home Assistant was told of, so that it can be taken back")
     yield Place(f"{told.with_name(f'.new-{told.name}')}", "and the same before it takes its place")
+    learnt = state_dir / BASELINES_FILE
+    yield Place(f"{learnt}", "what is usual, as anomaly detectors have learnt it: one number each")
+    yield Place(f"{learnt.with_name(f'.new-{learnt.name}')}", "the same before it takes its place")
     if config.spool.max_bytes > 0:
         spool = state_dir / "spool.db"
         yield Place(f"{spool}", "results, as they are sent, that wait for the broker")

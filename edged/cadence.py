@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Hashable
 
-from .records import ClassScore, Findings
+from .records import ClassScore, Findings, Value, labels_of
 
 
 class Publish(enum.Enum):
@@ -20,7 +21,7 @@ class Cadence:
         self._publish = publish
         self._interval_ns = round(interval_s * 1e9)
         self._last_ns: int | None = None
-        self._last_said: frozenset[str] | None = None
+        self._last_said: Hashable = None
 
     def due(self, findings: Findings, now_ns: int) -> bool:
         """Whether to publish these findings; if so they count as the last published ones."""
@@ -35,8 +36,11 @@ class Cadence:
         return True
 
 
-def _said(findings: Findings) -> frozenset[str]:
-    """The set of labels; of a classification the best class alone."""
-    if findings and isinstance(findings[0], ClassScore):
-        return frozenset((findings[0].label,))
-    return frozenset(found.label for found in findings)
+def _said(findings: Findings) -> Hashable:
+    """The set of labels; of a classification the best class alone, of a regression its numbers."""
+    match findings:
+        case (ClassScore() as best, *_):
+            return best.label
+        case (Value(), *_):
+            return findings
+    return labels_of(findings)

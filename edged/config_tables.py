@@ -161,14 +161,15 @@ SourceTable = Picamera2 | V4l2 | Video | Images | Synthetic | SensorTable
 class Pipeline(Table, frozen=True, kw_only=True):
     """One source, one model, one stream of results.
 
-    ``name`` is by default the model's; ``labels`` None publishes all. ``threads`` is 1 by default,
+    ``name`` is by default the model's; ``labels`` None publishes all. ``threshold`` None: what the
+    model's task has, 0.5 for classes and objects. ``threads`` is 1 by default,
     so that several pipelines, the capture and the publisher share a Pi's four cores in peace; one
     large model alone gains from 2.
     """
 
     name: TopicLevel = field(default_factory=str)
     model: ModelName
-    threshold: Share = 0.5
+    threshold: Share | None = None
     labels: Labels | None = None
     max_results: Annotated[int, Meta(ge=1, le=100)] = 25
     publish: Literal["every", "change", "interval"] = "every"

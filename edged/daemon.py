@@ -38,6 +38,8 @@ from .service import machine
 from .service.metrics import INTERVAL_S
 from .service.notify import Notifier
 from .sources import Source
+from .store.baselines import FILE_NAME as BASELINES_FILE
+from .store.baselines import Baselines
 from .store.signature import load_keys
 from .store.vault import Vault
 from .store.watcher import Watcher
@@ -103,7 +105,10 @@ class Daemon:
         self._intake = Intake(models_dir, self._vault, keys, lambda: self._fleet.runners())
         self._watcher = Watcher(models_dir, self._intake.settled, self._intake.gone)
         ends = Ends(self._publish, self._publish_info, lambda: self._events.put(_ENDED))
-        self._fleet = Fleet(make_source, self._intake, lambda: self._climate.slowing, ends)
+        self._baselines = Baselines(state_dir / BASELINES_FILE)
+        self._fleet = Fleet(
+            make_source, self._intake, self._baselines, lambda: self._climate.slowing, ends
+        )
         self._supervisor = Supervisor(notifier or Notifier())
         self._remote = Remote(context, self._publisher, lambda: self._events.put(_COMMAND))
         if config.mqtt.commands:
@@ -123,6 +128,7 @@ class Daemon:
             self._models_dir.mkdir(parents=True, exist_ok=True)
         self._publisher.start()
         self._announcer.open()
+        self._baselines.open()
         self._take_signals()
         log.info(
             "edged %s, run %s, device %s",
@@ -179,6 +185,7 @@ class Daemon:
         self._climate.look(self._fleet.runners())
         vitals = self._fleet.check()
         self._announcer.check()
+        self._baselines.write()
         threads = {
             "the publisher": self._publisher.alive,
             "the thread that takes in models": self._intake.alive,
@@ -216,6 +223,7 @@ class Daemon:
         self._fleet.stop()
         self._intake.stop(_INTAKE_STOP_S)
         self._announcer.check()
+        self._baselines.write()
         self._publish_metrics()
         self._publisher.close(_PUBLISHER_CLOSE_S)
 

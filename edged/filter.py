@@ -12,8 +12,21 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
+from .baseline import LEAST_THRESHOLD, Baseline
 from .engine.geometry import Placement
-from .records import ClassScore, Decoded, Detection, Findings, ScoredBoxes, ScoredClasses
+from .records import (
+    Anomaly,
+    AnomalyInfo,
+    ClassScore,
+    Decoded,
+    Detection,
+    Findings,
+    Numbers,
+    Reconstruction,
+    ScoredBoxes,
+    ScoredClasses,
+    Value,
+)
 
 Places = npt.NDArray[np.intp]
 
@@ -22,29 +35,64 @@ class Filter:
     """Keeps what scores over ``threshold``, best first, at most ``max_results``.
 
     ``name_of`` gives a class's label; ``allowed`` is the list of labels to publish, None for all.
+    The numbers of a regression are kept whatever they are. Of an anomaly detector ``threshold`` is
+    the error over which its input is unusual; where it is None, ``baseline`` says so.
     """
 
     def __init__(
         self,
         name_of: Callable[[int], str],
         *,
-        threshold: float,
+        threshold: float | None,
         allowed: tuple[str, ...] | None,
         max_results: int,
+        baseline: Baseline | None = None,
     ) -> None:
         self._name_of = name_of
+        self._baseline = baseline
         self.threshold = threshold
         """May be set from another thread, and holds from the next frame on."""
         self._allowed = None if allowed is None else frozenset(allowed)
         self._max_results = max_results
 
+    def anomaly_info(self) -> AnomalyInfo | None:
+        """Over which error an input is unusual; None where the model is no anomaly detector."""
+        if self._baseline is None:
+            return None
+        threshold = self.threshold
+        return self._baseline.info() if threshold is None else AnomalyInfo(threshold)
+
     def apply(self, decoded: Decoded, placement: Placement) -> Findings:
         """What is left of one frame's findings; ``placement`` is how its frame lay in the input."""
-        (kept,) = (decoded.scores > self.threshold).nonzero()
+        match decoded:
+            case Numbers():
+                return tuple(islice(self._values(decoded), self._max_results))
+            case Reconstruction():
+                return (self._anomaly(decoded.error),)
+        threshold = 0.0 if self.threshold is None else self.threshold
+        (kept,) = (decoded.scores > threshold).nonzero()
         kept = kept[(-decoded.scores[kept]).argsort(kind="stable")]
         if isinstance(decoded, ScoredBoxes):
             return tuple(islice(self._detections(decoded, kept, placement), self._max_results))
         return tuple(islice(self._classes(decoded, kept), self._max_results))
+
+    def _values(self, decoded: Numbers) -> Iterator[Value]:
+        """In the model's order, whatever the threshold."""
+        for number, value in enumerate(decoded.values.tolist()):
+            label = self._name_of(number)
+            if self._may_leave(label):
+                yield Value(label, value)
+
+    def _anomaly(self, error: float) -> Anomaly:
+        threshold = self.threshold
+        if threshold is None and self._baseline is not None:
+            threshold = self._baseline.take(error)
+        score = None if threshold is None else error / max(threshold, LEAST_THRESHOLD)
+        return Anomaly(
+            error if self._may_leave("error") else None,
+            score if self._may_leave("score") else None,
+            score is not None and score > 1,
+        )
 
     def _classes(self, decoded: ScoredClasses, kept: Places) -> Iterator[ClassScore]:
         for number, score in zip(kept.tolist(), decoded.scores[kept].tolist(), strict=True):

@@ -19,6 +19,7 @@ from .records import PipelineInfo, PipelineMetrics, Record
 from .runner import Runner
 from .service.governor import Slowing
 from .sources import Source
+from .store.baselines import Baselines
 from .supervisor import Vitals
 
 log = logging.getLogger("edged.daemon")
@@ -46,12 +47,14 @@ class Fleet:
         self,
         make_source: Callable[[configuration.SourceTable], Source],
         intake: Intake,
+        baselines: Baselines,
         slowing: Callable[[], Slowing],
         ends: Ends,
     ) -> None:
         """``slowing``: how far pipelines are slowed down now."""
         self._make_source = make_source
         self._intake = intake
+        self._baselines = baselines
         self._slowing = slowing
         self._ends = ends
         self._tables: tuple[configuration.Pipeline, ...] = ()
@@ -130,6 +133,7 @@ class Fleet:
             self._make_source(table.source),
             Cadence(Publish(table.publish), table.interval_s),
             self._sequences[table.name],
+            baselines=self._baselines,
             publish=self._ends.publish,
             on_trial=self._intake.trial_over,
             on_model=self._ends.on_change,

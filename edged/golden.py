@@ -32,7 +32,7 @@ from .engine.sandbox import WALL_LIMIT_S, run_confined
 from .errors import ModelError
 from .model import Model
 from .reading import Reading
-from .records import AnyArray, Frame, ModelSpec, PixelOrder, ScoredBoxes
+from .records import AnyArray, Frame, ModelSpec, PixelOrder, ScoredBoxes, ScoredClasses
 from .sources.pictures import is_whole
 from .store.labels import publishable
 from .store.sidecar import ExpectTable, GoldenTable
@@ -132,6 +132,11 @@ def _try_golden(encoded: bytes, channel: Channel) -> _Best:
     frame = Frame(0, 0, 0, *_picture(request.golden))
     channel.phase("invoke")
     found = model.infer(frame).decoded
+    if not isinstance(found, ScoredClasses | ScoredBoxes):
+        raise ModelError(
+            f"it does {request.reading.task.name}, and a golden input is for models that find "
+            "classes or objects. Take [golden] out of its .toml file"
+        )
     if not found.scores.size:
         return _Best(None, 0.0)
     place = int(found.scores.argmax())

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .decoders.classification import Activation
-from .decoders.tasks import Output, Task, Told, find_task
+from .decoders.tasks import Learning, Output, Task, Told, find_task
 from .engine.preprocess import Normalization, PixelRule, image_shape, pixel_rule
 from .engine.tflite_file import ModelFile
 from .engine.tflite_graph import FileTensor
 from .errors import ModelError
-from .records import PixelOrder, TensorSpec
+from .records import ANOMALY_VALUES, PixelOrder, TensorSpec
 from .store.labels import Labels, find_labels
 from .store.models import ModelFiles
 from .store.sidecar import Sidecar
@@ -49,22 +49,39 @@ def read_model(
         for position, tensor in enumerate(outputs)
         if position not in feedback.values()
     ]
-    task = find_task(described, _told(sidecar))
+    task = find_task(described, _told(sidecar, inputs[picture_input].shape))
+    labels = _labels(files, task)
     normalization = _normalization(files.name, sidecar, facts, picture_input)
     return Reading(
         task=task,
-        labels=find_labels(
-            sidecar.labels,
-            files.labels_file,
-            facts.embedded_labels(task.labels_output),
-            task.classes,
-            sidecar.label_offset,
-        ),
+        labels=labels,
         picture_input=picture_input,
         pixels=pixel_rule(inputs[picture_input], normalization),
         order=PixelOrder(sidecar.input.colour) if sidecar.input.colour else None,
         feedback=feedback,
     )
+
+
+def _labels(files: ModelFiles, task: Task) -> Labels:
+    """What the classes or the numbers are called. Raises ModelError."""
+    if task.anomaly is not None:
+        return Labels("those of the task", ANOMALY_VALUES, 0)
+    sidecar = files.sidecar
+    labels = find_labels(
+        sidecar.labels,
+        files.labels_file,
+        files.facts.embedded_labels(task.labels_output),
+        task.classes,
+        sidecar.label_offset,
+    )
+    names = [labels.name(number) for number in range(task.numbers)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ModelError(
+            f'two of its {task.numbers} numbers have the same name, "{twice}" ({labels.origin}). '
+            "Each needs a label of its own"
+        )
+    return labels
 
 
 def _refuse_dynamic(inputs: Sequence[TensorSpec]) -> None:
@@ -127,7 +144,7 @@ def _output(position: int, tensor: TensorSpec, facts: ModelFile) -> Output:
     )
 
 
-def _told(sidecar: Sidecar) -> Told:
+def _told(sidecar: Sidecar, input_shape: tuple[int, ...]) -> Told:
     told = sidecar.outputs
     roles = {
         role: output
@@ -138,6 +155,8 @@ def _told(sidecar: Sidecar) -> Told:
         task=sidecar.task,
         roles=roles,
         activation=Activation(told.activation) if told.activation else None,
+        learning=Learning(sidecar.anomaly.learn_s, sidecar.anomaly.threshold),
+        input_shape=input_shape,
     )
 
 

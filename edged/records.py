@@ -121,7 +121,23 @@ class ScoredBoxes:
     classes: npt.NDArray[np.int64]
 
 
-Decoded = ScoredClasses | ScoredBoxes
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Regression: ``values`` float32, shape (n,), finite, in the model's own units."""
+
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """What an autoencoder makes of its input: ``error`` is the mean of the squared differences
+    between the two, in the units of the model's input (normalised), finite and not negative.
+    """
+
+    error: float
+
+
+Decoded = ScoredClasses | ScoredBoxes | Numbers | Reconstruction
 
 
 # ---- what a result holds: objects ---------------------------------------------------------------
@@ -140,6 +156,24 @@ class Detection(msgspec.Struct, frozen=True):
     label: str
     score: float
     box: tuple[float, float, float, float]
+
+
+class Value(msgspec.Struct, frozen=True):
+    """One number of a regression, finite, by its name."""
+
+    label: str
+    value: float
+
+
+class Anomaly(msgspec.Struct, frozen=True):
+    """How unusual a window is. ``error`` is that of ``Reconstruction``; ``score`` is the error as a
+    multiple of the detector's threshold, None while that is being learnt; each is None also where
+    the pipeline does not publish it. ``unusual``: the error is over the threshold.
+    """
+
+    error: float | None
+    score: float | None
+    unusual: bool
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -163,7 +197,22 @@ class ModelRef(msgspec.Struct, frozen=True):
     version: str
 
 
-Findings = tuple[ClassScore, ...] | tuple[Detection, ...]
+Finding = ClassScore | Detection | Value | Anomaly
+Findings = tuple[ClassScore, ...] | tuple[Detection, ...] | tuple[Value, ...] | tuple[Anomaly]
+
+ANOMALY_LABEL = "anomaly"
+ANOMALY_VALUES = ("error", "score")
+
+
+def labels_of(findings: Findings) -> frozenset[str]:
+    """What was found, by its labels; an anomaly detector finds an "anomaly" or nothing."""
+    return frozenset(label for finding in findings if (label := _label_of(finding)) is not None)
+
+
+def _label_of(finding: Finding) -> str | None:
+    if isinstance(finding, Anomaly):
+        return ANOMALY_LABEL if finding.unusual else None
+    return finding.label
 
 
 # ---- what is handed to the publisher: closed types with numbers, times and labels --------------
@@ -237,10 +286,21 @@ class ModelReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AnomalyInfo:
+    """The error over which an anomaly detector calls its input unusual; None while it learns that,
+    until ``learning_until_ns`` of the monotonic clock, or longer where little comes to learn from.
+    """
+
+    threshold: float | None
+    learning_until_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineInfo:
     """A pipeline as ``P/info`` tells it; ``model`` and ``task`` are None while no model serves.
 
-    ``enabled`` and ``threshold`` are what is in force, be it by a command.
+    ``enabled`` and ``threshold`` are what is in force, be it by a command. ``threshold`` is None
+    while no model serves and none was given, and of regression; ``anomaly`` goes before it.
     """
 
     name: str
@@ -249,7 +309,8 @@ class PipelineInfo:
     model: ModelRef | None
     labels: tuple[str, ...]
     enabled: bool = True
-    threshold: float = 0.5
+    threshold: float | None = None
+    anomaly: AnomalyInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +408,8 @@ class EntityKind(enum.Enum):
 
     CLASS = "class"
     OBJECTS = "objects"
+    VALUE = "value"
+    ANOMALY = "anomaly"
     HEALTH = "health"
     MODEL = "model"
     RATE = "rate"

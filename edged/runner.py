@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from weakref import WeakSet
 
+from .baseline import Baseline
 from .cadence import Cadence
 from .capture import Capture, CaptureState
 from .engine.geometry import scaled_size
@@ -35,6 +36,7 @@ from .records import (
 from .service.governor import FULL, Slowing
 from .service.metrics import PipelineStats
 from .sources import Source
+from .store.baselines import Baselines, Learnt
 from .supervisor import Vitals
 from .trial import Expected
 
@@ -50,7 +52,7 @@ class Plan:
     """What a pipeline is to be, in plain values.
 
     ``frame_size`` is the size that the source was asked for, where it can scale its frames for
-    the model at no cost; else None.
+    the model at no cost; else None. ``threshold`` None: that of the model's task.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Plan:
     frame_size: Size | None
     fps: float | None
     realtime: bool
-    threshold: float
+    threshold: float | None
     labels: tuple[str, ...] | None
     max_results: int
     options: LoadOptions
@@ -69,8 +71,8 @@ class Runner:
     """Runs one pipeline. ``publish`` takes its records, from several threads.
 
     It waits for its first model; the intake thread gives it that and all later ones. ``on_trial``
-    hands the end of a trial on to that thread. ``on_model`` is called when another model serves,
-    ``on_end`` when a recording is over and its last frame was inferred.
+    hands the end of a trial on to that thread. ``on_model`` is called when another model serves or
+    has learnt what is usual, ``on_end`` when a recording is over and its last frame was inferred.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Runner:
         cadence: Cadence,
         sequence: Iterator[int],
         *,
+        baselines: Baselines,
         publish: Callable[[Record], None],
         on_trial: Callable[[Runner, Serving, str | None, Serving], None],
         on_model: Callable[[], None],
@@ -89,6 +92,7 @@ class Runner:
         self.ended = False
         self._started_s = 0.0
         self._slowing = FULL
+        self._baselines = baselines
         self._publish = publish
         self._on_model = on_model
         self._on_end = on_end
@@ -183,14 +187,16 @@ class Runner:
         return "its capture thread" if self._capture.died else None
 
     def info(self) -> PipelineInfo:
-        active = self.active
+        serving = self._serving
+        active = serving.model.spec if serving else None
         return PipelineInfo(
             name=self.plan.name,
             source=self.plan.source_kind,
             task=active.task if active else None,
             model=active.ref if active else None,
             labels=active.labels if active else (),
-            threshold=self.plan.threshold,
+            threshold=serving.filter.threshold if serving else self.plan.threshold,
+            anomaly=serving.filter.anomaly_info() if serving else None,
         )
 
     def set_threshold(self, threshold: float) -> None:
@@ -239,12 +245,7 @@ class Runner:
         """Let a loaded model serve from the next frame on, on trial where ``expected`` is given."""
         plan = self.plan
         with self._changed:
-            filter_ = Filter(
-                model.reading.labels.name,
-                threshold=self.plan.threshold,
-                allowed=plan.labels,
-                max_results=plan.max_results,
-            )
+            filter_ = self._filter(bundle, model)
             self._filters.add(filter_)
         before, serving = self._serving, Serving(bundle, model, filter_, expected)
         self._pipeline.swap(serving, before)
@@ -260,6 +261,37 @@ class Runner:
             log.warning("pipeline %s: %s", plan.name, note, extra=fields)
         verdict = Verdict.TRIAL if expected else Verdict.ACCEPTED
         self.report(verdict, model.spec.version, note)
+        self._on_model()
+
+    def _filter(self, bundle: str, model: Model) -> Filter:
+        """With the pipeline's threshold as it is now, else the task's own."""
+        plan, task = self.plan, model.reading.task
+        baseline = None
+        if task.anomaly is not None:
+            known = self._baselines.find(plan.name, bundle)
+            baseline = Baseline(
+                task.anomaly.learn_s,
+                lambda *learnt: self._learnt(Learnt(plan.name, bundle, *learnt)),
+                known.threshold if known else None,
+            )
+        return Filter(
+            model.reading.labels.name,
+            threshold=task.threshold if plan.threshold is None else plan.threshold,
+            allowed=plan.labels,
+            max_results=plan.max_results,
+            baseline=baseline,
+        )
+
+    def _learnt(self, learnt: Learnt) -> None:
+        """Called from the pipeline's thread."""
+        self._baselines.keep(learnt)
+        log.info(
+            "pipeline %s: what is usual is learnt, from %d results: an error over %.4g is not",
+            learnt.pipeline,
+            learnt.errors,
+            learnt.threshold,
+            extra=about(Event.MODEL, learnt.pipeline, self.plan.model),
+        )
         self._on_model()
 
     def went_back(self, failed: Serving, serving: Serving, reason: str) -> None:

@@ -246,6 +246,8 @@ def _bounds(kind: mi.IntType | mi.FloatType) -> str:
             return f" of {low} or above"
         case low, None, None:
             return f" above {low}"
+        case low, None, high if low is not None:
+            return f" above {low}, at most {high}"
         case _, low, high:
             return f" from {low} to {high}"
 

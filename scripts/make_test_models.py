@@ -36,6 +36,9 @@ COLOURS = np.array([[1, -0.5, -0.5], [-0.5, 1, -0.5], [-0.5, -0.5, 1]], np.float
 GAIN = 2.0
 PICTURE = (1, 32, 32, 3)
 
+WINDOW = (1, 16, 2)
+THIRTY_SECONDS = Quantized(1 / 32, 0)  # -4 to 3.97
+
 ODD = Quantized(0.0125, 3)
 
 # The mean and deviation of ImageNet's colours, of bytes: what many float models are trained on.
@@ -234,6 +237,30 @@ def pose() -> bytes:
     return model.build([picture], [reshape(model, points, "keypoints", (1, 1, 17, 3))])
 
 
+def brightness() -> bytes:
+    model = ModelBuilder("how bright the picture is, as a number")
+    picture = model.tensor("image", PICTURE)
+    weights = np.full((1, 3), 1 / 3, np.float32)
+    return model.build(
+        [picture], [logits_of(model, mean_colour(model, picture), weights, name="brightness")]
+    )
+
+
+def autoencoder(dtype: str, steps: Quantized | None) -> bytes:
+    """What it makes of a window is each channel's mean, so the error is the variance."""
+    model = ModelBuilder("an autoencoder that knows nothing but means")
+    window = model.tensor("window", WINDOW, dtype, steps)
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    axes = model.constant("axes", np.array([1], np.int32))
+    mean = model.tensor("mean", (1, 1, WINDOW[-1]), dtype, steps)
+    model.operator("MEAN", [window, axes], [mean], options)
+    zeros = np.zeros(WINDOW, np.float32) if steps is None else steps.store(np.zeros(WINDOW), dtype)
+    made = model.tensor("reconstruction", WINDOW, dtype, steps)
+    inputs = [mean, model.constant("zeros", zeros, steps)]
+    return model.build([window], [model.operator("ADD", inputs, [made], schema.AddOptionsT())])
+
+
 def greedy() -> bytes:
     model = ModelBuilder("needs 7 GB of memory to look at a small picture")
     picture = model.tensor("image", PICTURE, "uint8", UINT8_SHARE)
@@ -274,6 +301,9 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "hang_after_20": lambda: faulty("hangs after 20 frames", misbehaving.hang),
     "segmentation": segmentation,
     "pose": pose,
+    "regression_float32": brightness,
+    "autoencoder_float32": lambda: autoencoder("float32", None),
+    "autoencoder_int8": lambda: autoencoder("int8", THIRTY_SECONDS),
     "greedy": greedy,
 }
 

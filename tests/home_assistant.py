@@ -63,7 +63,9 @@ class HomeAssistant:
         for key, config in announced["components"].items():
             if len(config) > 1:
                 self.entities[key] = config
-            elif self.entities.pop(key, None):
+            elif gone := self.entities.pop(key, None):
+                # discovery.py knows an entity by its platform too.
+                assert config["platform"] == gone["platform"]
                 self.removed.append(key)
 
     def available(self, key: str) -> bool:
@@ -88,6 +90,8 @@ class HomeAssistant:
         if {"state_class", "unit_of_measurement"} & config.keys():
             float(value)
         assert value in config.get("options", [value])
+        if config["platform"] == "binary_sensor":
+            assert value in ("ON", "OFF")
         assert 0 < len(value) <= 255
         return value
 

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -26,7 +27,9 @@ from edged.records import (
     Verdict,
 )
 from edged.runner import Plan
+from edged.store.baselines import Baselines
 
+NOTHING_LEARNT = Baselines(Path("/nonexistent/anomaly.json"))  # never opened nor written
 ENDLESS = 1_000_000_000
 PLAN = Plan(
     name="front",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edged.cadence import Cadence, Publish
-from edged.records import ClassScore, Detection, Findings
+from edged.records import Anomaly, ClassScore, Detection, Findings, Value
 
 CAT: Findings = (Detection("cat", 0.9, (0, 0, 1, 1)),)
 CAT_MOVED: Findings = (Detection("cat", 0.8, (0, 0, 0.5, 1)),)
@@ -39,6 +39,19 @@ def test_change_has_a_heartbeat() -> None:
         False,
         True,
     ]
+
+
+def test_change_of_a_regression_is_one_of_any_number() -> None:
+    cadence = Cadence(Publish.CHANGE, 10)
+    warm, warmer = (Value("t", 21.5), Value("h", 0.4)), (Value("t", 21.5), Value("h", 0.5))
+    assert [cadence.due(found, 0) for found in (warm, warm, warmer)] == [True, False, True]
+
+
+def test_change_of_an_anomaly_detector_is_from_usual_to_unusual_and_back() -> None:
+    cadence = Cadence(Publish.CHANGE, 10)
+    scores = (None, 0.2, 0.9, 1.5, 4.0, 0.8)
+    said = [cadence.due((Anomaly(0.1, score, (score or 0) > 1),), 0) for score in scores]
+    assert said == [True, False, False, True, False, True]
 
 
 def test_interval_publishes_once_an_interval_whatever_is_seen() -> None:

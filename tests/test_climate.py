@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from household import PATIENCE_S, House, load
-from scripted import PLAN, Scripted, Told
+from scripted import NOTHING_LEARNT, PLAN, Scripted, Told
 
 from edged.cadence import Cadence, Publish
 from edged.climate import LOOK_EVERY_S, Climate
@@ -50,6 +50,7 @@ def runner(told: Told) -> Iterator[Runner]:
         Scripted(),
         Cadence(Publish.EVERY, interval_s=10),
         itertools.count(),
+        baselines=NOTHING_LEARNT,
         publish=told.publish,
         on_trial=lambda *_: None,
         on_model=lambda: None,

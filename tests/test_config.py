@@ -78,6 +78,7 @@ def test_the_example_of_the_contract_comes_out_typed() -> None:
             Pipeline(
                 name="front",
                 model="coco-ssd",
+                threshold=0.5,
                 labels=("person", "cat"),
                 threads=2,
                 source=Picamera2(camera=0, size=(1280, 720), fps=15),
@@ -106,7 +107,7 @@ def test_the_shortest_config_has_the_defaults_of_the_contract() -> None:
         Pipeline(
             name="coco-ssd",
             model="coco-ssd",
-            threshold=0.5,
+            threshold=None,
             labels=None,
             max_results=25,
             publish="every",

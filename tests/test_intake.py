@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from household import PATIENCE_S, SMALL_MODELS, House
-from scripted import PLAN, Scripted, Told, candidate
+from scripted import NOTHING_LEARNT, PLAN, Scripted, Told, candidate
 from signing import SIGNED, Signer
 
 from edged.cadence import Cadence, Publish
@@ -98,6 +98,7 @@ class Kitchen:
                 source or Scripted(),
                 Cadence(Publish.EVERY, interval_s=10),
                 itertools.count(),
+                baselines=NOTHING_LEARNT,
                 publish=self.told.publish,
                 on_trial=self.intake.trial_over,
                 on_model=lambda: None,

@@ -28,6 +28,7 @@ from edged.records import (
     PixelOrder,
     ScoredBoxes,
     ScoredClasses,
+    Value,
 )
 
 Colour = tuple[int, int, int]
@@ -239,6 +240,37 @@ def test_a_mean_for_three_channels_does_not_do_for_one(load: Load) -> None:
         load("classifier_uint8_grey", sidecar)
 
 
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def test_a_regression_gives_its_number_by_its_name(load: Load) -> None:
+    model = load("regression_float32", 'task = "regression"\nlabels = ["brightness"]')
+    assert model.spec.task == "regression"
+    (found,) = findings(model, plain(RED))
+    assert found == Value("brightness", pytest.approx(-1 / 3, abs=1e-5))
+
+
+def test_a_number_without_a_name_goes_by_its_place(load: Load) -> None:
+    (found,) = findings(load("regression_float32"), plain(WHITE))
+    assert found == Value("0", pytest.approx(1, abs=1e-5))
+
+
+def test_several_numbers_are_a_regression_where_the_sidecar_says_so(load: Load) -> None:
+    sidecar = 'task = "regression"\nlabels = ["r", "g"]'
+    found = findings(load("classifier_float32_logits", sidecar), plain(RED))
+    assert [one.label for one in found if isinstance(one, Value)] == ["r", "g", "2"]
+    assert [one.value for one in found if isinstance(one, Value)] == pytest.approx([4, -2, -2])
+
+
+def test_two_numbers_of_one_name_are_refused(load: Load) -> None:
+    sidecar = 'task = "regression"\nlabels = ["x", "y", "x"]'
+    with pytest.raises(ModelError) as told:
+        load("classifier_float32_logits", sidecar)
+    assert str(told.value) == (
+        'two of its 3 numbers have the same name, "x" (sidecar). Each needs a label of its own'
+    )
+
+
 # ---- what is refused -----------------------------------------------------------------------------
 
 REFUSED = {
@@ -246,10 +278,10 @@ REFUSED = {
     "feeds one picture; other inputs must each be alike to just one output, which is then fed back",
     "classifier_float32_dynamic_batch": 'its input "image" has a dynamic batch (?x32x32x3). '
     "Export it with a fixed shape and a batch of 1",
-    "segmentation": "its outputs fit no task of this version (classification, detection): "
-    '"classes" 1x16x16 int64',
-    "pose": "its outputs fit no task of this version (classification, detection): "
-    '"keypoints" 1x1x17x3 float32',
+    "segmentation": "its outputs fit no task of this version (classification, detection, "
+    'regression, anomaly): "classes" 1x16x16 int64',
+    "pose": "its outputs fit no task of this version (classification, detection, regression, "
+    'anomaly): "keypoints" 1x1x17x3 float32',
     "four_nameless_outputs": "its outputs fit no task of this version without being told which is "
     'which ("a" 1x10 float32, "b" 1x10x4 float32, "c" 1 float32, "d" 1x10 float32). If it is a '
     "detector, add to its .toml file: [outputs] with boxes, classes, scores and count, each the "

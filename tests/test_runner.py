@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from household import OPTIONS, PATIENCE_S, House, load
-from scripted import PLAN, Scripted, Told, candidate, of_model
+from scripted import NOTHING_LEARNT, PLAN, Scripted, Told, candidate, of_model
 
 from edged.cadence import Cadence, Publish
 from edged.engine.geometry import Fit
@@ -53,6 +53,7 @@ def started(told: Told, trials: list[tuple[Serving, str | None, Serving]]) -> It
             source,
             Cadence(Publish.EVERY, interval_s=10),
             itertools.count(),
+            baselines=NOTHING_LEARNT,
             publish=told.publish,
             on_trial=lambda _, *trial: trials.append(trial),
             on_model=lambda: None,

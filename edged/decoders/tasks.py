@@ -6,6 +6,7 @@ output), then signature, metadata and well-known names. Shapes alone must leave 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from ..records import Quantization
 from . import Decoder
 from .classification import Activation, ClassificationDecoder
 from .detection import DetectionDecoder, DetectionRoles
+from .reconstruction import ReconstructionDecoder
+from .regression import MOST_NUMBERS, RegressionDecoder
 
 _ROLES = ("boxes", "classes", "scores", "count")
 _POST_PROCESS = "TFLite_Detection_PostProcess"
@@ -71,19 +74,33 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """How an anomaly detector comes to its threshold: from ``learn_s`` seconds, or as told."""
+
+    learn_s: float
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What a sidecar tells: the task, the outputs' roles as positions or names, the activation."""
+    """What a sidecar tells: the task, the outputs' roles as positions or names, the activation, and
+    how anomalies are told from the usual. ``input_shape`` is not told but the input's.
+    """
 
     task: str | None = None
     roles: Mapping[str, int | str] = field(default_factory=dict)
     activation: Activation | None = None
+    learning: Learning = Learning(600.0)
+    input_shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """How a model is run. ``classes`` is None where the outputs do not say how many there are.
 
-    ``labels_output`` is the output whose embedded labels name the classes.
+    ``labels_output`` is the output whose embedded labels name the classes. ``threshold`` is what
+    holds where a pipeline gives none: scores over it are published. ``numbers`` is how many a
+    regression gives. ``anomaly`` None: it is no anomaly detector.
     """
 
     name: str
@@ -91,6 +108,9 @@ class Task:
     decoder: Decoder
     classes: int | None
     labels_output: int
+    threshold: float | None = 0.5
+    numbers: int = 0
+    anomaly: Learning | None = None
 
 
 def find_task(outputs: Sequence[Output], told: Told) -> Task:
@@ -99,8 +119,13 @@ def find_task(outputs: Sequence[Output], told: Told) -> Task:
         return TASKS[told.task](outputs, told)
     if told.roles or len(outputs) == len(_ROLES):
         return _detection(outputs, told)
-    if len(outputs) == 1 and _class_count(outputs[0]) is not None:
-        return _classification(outputs, told)
+    if len(outputs) == 1:
+        if _class_count(outputs[0]) is not None:
+            return _classification(outputs, told)
+        if math.prod(outputs[0].shape) == 1 and not _is_probability(outputs[0]):
+            return _regression(outputs, told)
+        if outputs[0].shape == told.input_shape:
+            return _anomaly(outputs, told)
     raise ModelError(
         f"its outputs fit no task of this version ({', '.join(TASKS)}): {_shown(outputs)}"
     )
@@ -143,14 +168,20 @@ def _activation(output: Output) -> tuple[Activation, str]:
         return Activation.NONE, "probabilities (the model ends in a softmax)"
     if output.operator == "LOGISTIC":
         return Activation.NONE, "scores (the model ends in a sigmoid)"
-    if output.quantization is not None:
-        limits = np.iinfo(np.dtype(output.dtype))
-        scale, zero = output.quantization.scale, output.quantization.zero_point
-        low, high = (limits.min - zero) * scale, (limits.max - zero) * scale
-        # 255 steps of 1/255, stored in 32 bits, are a little more than 1.
-        if low == 0 and 0.9 < high <= 1.0001:
-            return Activation.NONE, "scores (its quantisation covers 0 to 1)"
+    if _covers_0_to_1(output):
+        return Activation.NONE, "scores (its quantisation covers 0 to 1)"
     return Activation.SOFTMAX, "logits, so a softmax is applied"
+
+
+def _covers_0_to_1(output: Output) -> bool:
+    """Whether its quantisation holds just that."""
+    if output.quantization is None:
+        return False
+    limits = np.iinfo(np.dtype(output.dtype))
+    scale, zero = output.quantization.scale, output.quantization.zero_point
+    low, high = (limits.min - zero) * scale, (limits.max - zero) * scale
+    # 255 steps of 1/255, stored in 32 bits, are a little more than 1.
+    return low == 0 and 0.9 < high <= 1.0001
 
 
 # ---- detection -----------------------------------------------------------------------------------
@@ -228,7 +259,55 @@ def _check_shapes(outputs: Mapping[int, Output], roles: DetectionRoles) -> None:
         raise ModelError(f"detection needs a count of one number, it has {count}")
 
 
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def _is_probability(output: Output) -> bool:
+    """Whether one number may well say how likely something is, rather than how much it is."""
+    return output.operator == "LOGISTIC" or _covers_0_to_1(output)
+
+
+def _regression(outputs: Sequence[Output], told: Told) -> Task:
+    if len(outputs) != 1:
+        raise ModelError(f"regression needs one output, it has {_shown(outputs)}")
+    (output,) = outputs
+    count = math.prod(output.shape)
+    if count > MOST_NUMBERS:
+        raise ModelError(
+            f"a result of regression has at most {MOST_NUMBERS} numbers, it has {_shown(outputs)}"
+        )
+    return Task(
+        name="regression",
+        why=f"one output of {count} number{'s' if count != 1 else ''}",
+        decoder=RegressionDecoder(output.position, count),
+        classes=None,
+        labels_output=output.position,
+        threshold=None,
+        numbers=count,
+    )
+
+
+def _anomaly(outputs: Sequence[Output], told: Told) -> Task:
+    if len(outputs) != 1 or outputs[0].shape != told.input_shape:
+        shape = "x".join(map(str, told.input_shape))
+        raise ModelError(
+            f"anomaly needs one output of the shape of the input ({shape}), as an autoencoder has "
+            f"it; it has {_shown(outputs)}"
+        )
+    return Task(
+        name="anomaly",
+        why="an autoencoder: its output has the shape of its input",
+        decoder=ReconstructionDecoder(outputs[0].position),
+        classes=None,
+        labels_output=outputs[0].position,
+        threshold=told.learning.threshold,
+        anomaly=told.learning,
+    )
+
+
 TASKS: Mapping[str, Callable[[Sequence[Output], Told], Task]] = {
     "classification": _classification,
     "detection": _detection,
+    "regression": _regression,
+    "anomaly": _anomaly,
 }

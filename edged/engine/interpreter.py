@@ -72,6 +72,12 @@ class Engine:
         stored: AnyArray = self._interpreter.get_tensor(spec.index)
         return dequantize(stored, spec.quantization)
 
+    def input(self, position: int = 0) -> AnyArray:
+        """A copy of what an input was filled with, as ``output`` gives it. Before invoke."""
+        spec = self.inputs[position]
+        stored: AnyArray = self._interpreter.get_tensor(spec.index)
+        return dequantize(stored, spec.quantization)
+
     def reset_state(self) -> None:
         """Set the inputs that are fed back to zero (their zero point where quantised), and the
         model's own variables (an LSTM's state) to what they are at the start.

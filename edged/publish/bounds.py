@@ -15,6 +15,8 @@ from msgspec import inspect
 
 # UTF-8; quotes and backslashes are escaped with one byte more, and control characters not let pass.
 _BYTES_PER_CHAR = 4
+# A sign and 16 digits with one decimal: longer numbers are written with an exponent, in less.
+_DIGITS_BYTES = 20
 
 Limits = Mapping[str, int]
 """What is known beside the types, by a field's path: the largest number of items of a list or
@@ -105,6 +107,8 @@ def _listed(content: int, count: int) -> int:
 def _number_bytes(of: _Bounded, path: str) -> int:
     found = of.type
     assert isinstance(found, inspect.IntType | inspect.FloatType)
+    if "digits" in of.extra:
+        return _DIGITS_BYTES
     decimals = 0 if isinstance(found, inspect.IntType) else of.extra.get("decimals")
     if found.ge is None or found.le is None or decimals is None:
         raise ValueError(f"{path} is a number without bounds")
@@ -158,6 +162,8 @@ def _said(of: _Bounded, path: str) -> str:
             return " or ".join(map(str, found.values))
         case inspect.IntType(ge=int(low), le=int(high)):
             return f"whole number, {low:,} to {high:,}"
+        case inspect.FloatType(ge=low, le=high) if "digits" in of.extra:
+            return f"number, {low:g} to {high:g}, {of.extra['digits']} digits"
         case inspect.FloatType(ge=low, le=high) if low is not None and high is not None:
             count = of.extra["decimals"]
             decimals = f"{count} decimal{'s' if count != 1 else ''}"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from msgspec import UNSET
+
 from .. import records
 from ..clock import iso_8601
 from ..errors import MessageRefused
@@ -32,6 +34,12 @@ def result(record: records.Result, context: Context) -> wire.Closed:
         case "detection":
             detections = tuple(_detection(finding) for finding in record.findings)
             return wire.DetectionResult("edged.result/1", *shared, "detection", detections)
+        case "regression":
+            values = dict(map(_value, record.findings))
+            return wire.RegressionResult("edged.result/1", *shared, "regression", values)
+        case "anomaly":
+            (anomaly,) = map(_anomaly, record.findings)
+            return wire.AnomalyResult("edged.result/1", *shared, "anomaly", anomaly)
         case task:
             raise MessageRefused(f"A result of the task {task!r} was not sent: it has no message.")
 
@@ -50,16 +58,33 @@ def _latency(spent: records.Latency) -> wire.Latency:
     )
 
 
-def _class_score(finding: records.ClassScore | records.Detection) -> wire.ClassScore:
+def _class_score(finding: records.Finding) -> wire.ClassScore:
+    if not isinstance(finding, records.ClassScore | records.Detection):
+        raise MessageRefused("A result of the task 'classification' was not sent: no classes.")
     return wire.ClassScore(_label(finding.label), _share(finding.score))
 
 
-def _detection(finding: records.ClassScore | records.Detection) -> wire.Detection:
+def _detection(finding: records.Finding) -> wire.Detection:
     if not isinstance(finding, records.Detection):
         raise MessageRefused("A result of the task 'detection' was not sent: it has no boxes.")
     x_min, y_min, x_max, y_max = map(_share, finding.box)
     return wire.Detection(
         _label(finding.label), _share(finding.score), (x_min, y_min, x_max, y_max)
+    )
+
+
+def _value(finding: records.Finding) -> tuple[str, float]:
+    if not isinstance(finding, records.Value):
+        raise MessageRefused("A result of the task 'regression' was not sent: it has no values.")
+    return _label(finding.label), _digits(finding.value)
+
+
+def _anomaly(finding: records.Finding) -> wire.AnomalyValues:
+    if not isinstance(finding, records.Anomaly):
+        raise MessageRefused("A result of the task 'anomaly' was not sent: it has no error.")
+    return wire.AnomalyValues(
+        UNSET if finding.error is None else _digits(finding.error),
+        UNSET if finding.score is None else _digits(finding.score),
     )
 
 
@@ -109,7 +134,7 @@ def info(
         _text(record.runtime_version),
         _text(record.host),
         _text(record.os),
-        tuple(_pipeline_info(pipeline, most_labels) for pipeline in record.pipelines),
+        tuple(_pipeline_info(pipeline, context, most_labels) for pipeline in record.pipelines),
     )
 
 
@@ -118,7 +143,9 @@ def info_without_labels(record: records.Info, context: Context) -> wire.Closed:
     return info(record, context, most_labels=0)
 
 
-def _pipeline_info(pipeline: records.PipelineInfo, most_labels: int) -> wire.PipelineInfo:
+def _pipeline_info(
+    pipeline: records.PipelineInfo, context: Context, most_labels: int
+) -> wire.PipelineInfo:
     labels = pipeline.labels
     return wire.PipelineInfo(
         pipeline.name,
@@ -127,7 +154,16 @@ def _pipeline_info(pipeline: records.PipelineInfo, most_labels: int) -> wire.Pip
         None if pipeline.model is None else _model_ref(pipeline.model),
         tuple(map(_label, labels)) if len(labels) <= most_labels else len(labels),
         pipeline.enabled,
-        _rounded(pipeline.threshold, 4),
+        None if pipeline.threshold is None or pipeline.anomaly else _share(pipeline.threshold),
+        None if pipeline.anomaly is None else _anomaly_info(pipeline.anomaly, context),
+    )
+
+
+def _anomaly_info(anomaly: records.AnomalyInfo, context: Context) -> wire.AnomalyInfo:
+    until_ns = anomaly.learning_until_ns
+    return wire.AnomalyInfo(
+        None if anomaly.threshold is None else _digits(anomaly.threshold),
+        None if until_ns is None else _time(until_ns, context),
     )
 
 
@@ -193,6 +229,15 @@ def answer(record: records.Answer, context: Context) -> wire.Closed:
 
 
 def _rounded(value: float, decimals: int) -> float:
+    return round(_finite(value), decimals)
+
+
+def _digits(value: float) -> float:
+    """To the digits that count, however large or small it is."""
+    return float(f"{_finite(value):.{wire.DIGITS}g}")
+
+
+def _finite(value: float) -> float:
     """Refuses arrays of one number, and what is not finite: JSON has no word for it, and msgspec
     would write null.
     """
@@ -200,7 +245,7 @@ def _rounded(value: float, decimals: int) -> float:
         raise MessageRefused(f"A message with a {type(value).__name__} for a number was not sent.")
     if not math.isfinite(value):
         raise MessageRefused(f"A message with the number {value} in it was not sent.")
-    return round(float(value), decimals)
+    return float(value)
 
 
 def _share(value: float) -> float:

@@ -21,15 +21,25 @@ from ..records import (
     PipelineInfo,
 )
 from . import Context
-from .home_assistant_entities import component, component_id, device_availability, plain_id
+from .home_assistant_entities import (
+    component,
+    component_id,
+    device_availability,
+    gone_component,
+    plain_id,
+)
 from .wire import MAX_TEXT_CHARS, Component, Discovery, DiscoveryDevice, DiscoveryOrigin
 
-_SUMMARY_OF_TASK = {"classification": EntityKind.CLASS, "detection": EntityKind.OBJECTS}
+_SUMMARY_OF_TASK = {
+    "classification": EntityKind.CLASS,
+    "detection": EntityKind.OBJECTS,
+    "regression": EntityKind.VALUE,
+    "anomaly": EntityKind.ANOMALY,
+}
 _SUMMARIES = tuple(_SUMMARY_OF_TASK.values())
 _STATES = (EntityKind.HEALTH, EntityKind.MODEL)
 _FIGURES = (EntityKind.RATE, EntityKind.LATENCY)
 _OF_DEVICE = (EntityKind.TEMPERATURE, EntityKind.WAITING)
-_GONE = Component(platform="sensor")
 # As much of a message is kept free for telling what is gone.
 _ROOM_FOR_GONE_BYTES = 1024
 
@@ -64,7 +74,7 @@ def announcement(info: Info, known: Set[str], context: Context, most_bytes: int)
     room += _ROOM_FOR_GONE_BYTES - sum(costs)
     gone = []
     for key in sorted(known - {component_id(entity) for entity in entities}):
-        room -= _cost(key, _GONE)
+        room -= _cost(key, gone_component(key))
         if room >= 0:
             gone.append(key)
     return Announcement(place_of(context), info.os, tuple(entities), tuple(gone), brief)
@@ -115,7 +125,7 @@ def discovery(record: Announcement, context: Context) -> Discovery | None:
     """
     if not record.entities:
         return None
-    components = dict.fromkeys(record.gone, _GONE)
+    components = {key: gone_component(key) for key in record.gone}
     for entity in record.entities:
         components[component_id(entity)] = component(entity, context, record.brief)
     return _discovery(record.os, components, context)

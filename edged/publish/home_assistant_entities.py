@@ -34,6 +34,11 @@ _OBJECTS_ATTRIBUTES = (
     "{% set ns.counts = dict(ns.counts, **{label: found | count}) %}{% endfor %}"
     "{{ {'labels': ns.counts | list, 'counts': ns.counts} | tojson }}"
 )
+# Neither ``.values`` nor ``['values']``: Jinja takes a dict's method where there is no such key.
+_VALUE = "{{ value_json.get('values', {}).values() | first | default('None') }}"
+_VALUE_ATTRIBUTES = "{{ {'values': value_json.get('values', {})} | tojson }}"
+_SCORE = "value_json.get('values', {}).get('score')"
+_ANOMALY = f"{{{{ 'None' if {_SCORE} is none else 'ON' if {_SCORE} > 1 else 'OFF' }}}}"
 _HEALTH = "{{ value_json.state }}"
 _HEALTH_ATTRIBUTES = "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}"
 _MODEL = "{{ value_json.active.version if value_json.active else 'None' }}"
@@ -65,6 +70,12 @@ def component_id(entity: Entity) -> str:
     if entity.pipeline is None:
         return entity.kind.value
     return f"{plain_id(entity.pipeline)}-{entity.kind.value}"
+
+
+def gone_component(key: str) -> Component:
+    """What removes an entity: Home Assistant finds it by its platform and its key."""
+    is_binary = key.rpartition("-")[2] == EntityKind.ANOMALY.value
+    return Component(platform="binary_sensor" if is_binary else "sensor")
 
 
 def device_availability(context: Context) -> Availability:
@@ -146,6 +157,35 @@ def _objects(place: _Place) -> Component:
         state_class="measurement",
         json_attributes_topic=place.topic("result"),
         json_attributes_template=_OBJECTS_ATTRIBUTES,
+        availability=place.availability,
+        availability_mode="all",
+    )
+
+
+def _value(place: _Place) -> Component:
+    """The first number. Each result changes it, so the attributes may as well have all of them."""
+    return Component(
+        platform="sensor",
+        name=f"{place.pipeline} value",
+        unique_id=place.unique_id,
+        state_topic=place.topic("result"),
+        value_template=_VALUE,
+        state_class="measurement",
+        json_attributes_topic=place.topic("result"),
+        json_attributes_template=_VALUE_ATTRIBUTES,
+        availability=place.availability,
+        availability_mode="all",
+    )
+
+
+def _anomaly(place: _Place) -> Component:
+    return Component(
+        platform="binary_sensor",
+        name=f"{place.pipeline} anomaly",
+        unique_id=place.unique_id,
+        state_topic=place.topic("result"),
+        value_template=_ANOMALY,
+        device_class="problem",
         availability=place.availability,
         availability_mode="all",
     )
@@ -240,6 +280,8 @@ def _waiting(place: _Place) -> Component:
 _COMPONENTS: dict[EntityKind, Callable[[_Place], Component]] = {
     EntityKind.CLASS: _class,
     EntityKind.OBJECTS: _objects,
+    EntityKind.VALUE: _value,
+    EntityKind.ANOMALY: _anomaly,
     EntityKind.HEALTH: _health,
     EntityKind.MODEL: _model,
     EntityKind.RATE: _rate,

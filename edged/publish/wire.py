@@ -27,6 +27,7 @@ MAX_COMPONENTS = 1000
 SHARE_DECIMALS = 4
 MS_DECIMALS = 3
 RATE_DECIMALS = 2
+DIGITS = 6  # a float32 has seven
 
 _ASCII = {"bytes_per_char": 1}
 
@@ -42,6 +43,8 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what JavaScript counts exact
 Share = Annotated[float, Meta(ge=0, le=1, extra={"decimals": SHARE_DECIMALS})]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": MS_DECIMALS})]
 Rate = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": RATE_DECIMALS})]
+Number = Annotated[float, Meta(ge=-3.5e38, le=3.5e38, extra={"digits": DIGITS})]
+Amount = Annotated[float, Meta(ge=0, le=3.5e38, extra={"digits": DIGITS})]
 Seconds = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": 1})]
 Celsius = Annotated[float, Meta(ge=-274, le=1000, extra={"decimals": 1})]
 Version = Annotated[
@@ -127,15 +130,58 @@ class DetectionResult(_Result, frozen=True):
     detections: Annotated[tuple[Detection, ...], Meta(max_length=MAX_FINDINGS)]
 
 
-RESULTS: dict[str, type[ClassificationResult] | type[DetectionResult]] = {
+class RegressionResult(_Result, frozen=True):
+    """The numbers that a model gives, by their names."""
+
+    task: Literal["regression"]
+    values: Annotated[dict[Label, Number], Meta(max_length=MAX_FINDINGS)]
+
+
+class AnomalyValues(Closed, frozen=True):
+    """``error``: the mean squared difference between the model's input and what it makes of it.
+    ``score``: the error as a multiple of the detector's threshold, over 1 where the input is
+    unusual; it is left out while the threshold is being learnt.
+    """
+
+    error: Amount | UnsetType = UNSET
+    score: Amount | UnsetType = UNSET
+
+
+class AnomalyResult(_Result, frozen=True):
+    """How unusual the input is."""
+
+    task: Literal["anomaly"]
+    values: AnomalyValues
+
+
+RESULTS: dict[
+    str,
+    type[ClassificationResult]
+    | type[DetectionResult]
+    | type[RegressionResult]
+    | type[AnomalyResult],
+] = {
     "classification": ClassificationResult,
     "detection": DetectionResult,
+    "regression": RegressionResult,
+    "anomaly": AnomalyResult,
 }
+
+
+class AnomalyInfo(Closed, frozen=True):
+    """Over which error an input counts as unusual. While that is being learnt ``threshold`` is
+    null, and ``learning_until`` is when that ends, or later where little comes to learn from.
+    """
+
+    threshold: Amount | None
+    learning_until: Timestamp | None
 
 
 class PipelineInfo(Closed, frozen=True):
     """One pipeline. ``labels``: their number, where there are more than 100 or no room for them.
-    ``enabled`` and ``threshold``: what is in force, be it by a command.
+    ``enabled`` and ``threshold``: what is in force, be it by a command. ``threshold`` is null where
+    there is none: while no model serves and the configuration gives none, of regression, and of
+    anomaly detectors, of which ``anomaly`` tells it.
     """
 
     name: Name
@@ -144,7 +190,8 @@ class PipelineInfo(Closed, frozen=True):
     model: ModelRef | None
     labels: Annotated[tuple[Label, ...], Meta(max_length=MAX_LABELS_TOLD)] | Count
     enabled: bool
-    threshold: Share
+    threshold: Share | None
+    anomaly: AnomalyInfo | None
 
 
 class Info(Closed, frozen=True):
@@ -309,12 +356,12 @@ class Availability(Closed, frozen=True, omit_defaults=True):
 class Component(Closed, frozen=True, omit_defaults=True, kw_only=True):
     """One entity. With nothing but its platform it is one that is to be removed."""
 
-    platform: Literal["sensor"]
+    platform: Literal["sensor", "binary_sensor"]
     name: Name | None = None
     unique_id: Name | None = None
     state_topic: Topic | None = None
     value_template: Template | None = None
-    device_class: Literal["temperature", "frequency", "duration", "enum"] | None = None
+    device_class: Literal["temperature", "frequency", "duration", "enum", "problem"] | None = None
     unit_of_measurement: Literal["°C", "Hz", "ms"] | None = None
     state_class: Literal["measurement"] | None = None
     suggested_display_precision: Literal[1] | None = None

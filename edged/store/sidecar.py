@@ -56,6 +56,21 @@ class OutputsTable(Table, frozen=True):
     activation: Literal["none", "softmax", "sigmoid"] | None = None
 
 
+class AnomalyTable(Table, frozen=True):
+    """How an anomaly detector tells the unusual: by what it sees in its first ``learn_s`` seconds,
+    or by a ``threshold`` of its error.
+    """
+
+    learn_s: Annotated[float, Meta(gt=0, le=30 * 24 * 3600)] = 600
+    threshold: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """What is told need not be learnt."""
+        if "threshold" in table and "learn_s" in table:
+            yield Problem("learn_s", "threshold is given too, so nothing is learnt; give one")
+
+
 class ExpectTable(Table, frozen=True):
     """What the golden input comes to: its best class or detection is called ``label`` and, where
     ``score`` is given, has that score, give or take ``tolerance``.
@@ -91,7 +106,7 @@ class Sidecar(Table, frozen=True):
     inference may take on this device.
     """
 
-    task: Literal["classification", "detection"] | None = None
+    task: Literal["classification", "detection", "regression", "anomaly"] | None = None
     label_offset: Annotated[int, Meta(ge=-100_000, le=100_000)] | None = None
     labels: (
         Annotated[
@@ -102,6 +117,7 @@ class Sidecar(Table, frozen=True):
     latency_budget_ms: Annotated[float, Meta(gt=0)] | None = None
     input: InputTable = field(default_factory=InputTable)
     outputs: OutputsTable = field(default_factory=OutputsTable)
+    anomaly: AnomalyTable = field(default_factory=AnomalyTable)
     golden: GoldenTable | None = None
 
 

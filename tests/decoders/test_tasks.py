@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 
 from edged.decoders.classification import Activation
-from edged.decoders.tasks import Output, Task, Told, find_task
+from edged.decoders.tasks import Learning, Output, Task, Told, find_task
 from edged.errors import ModelError
-from edged.records import AnyArray, Quantization, ScoredBoxes, ScoredClasses
+from edged.records import (
+    AnyArray,
+    Numbers,
+    Quantization,
+    Reconstruction,
+    ScoredBoxes,
+    ScoredClasses,
+)
 
 NOTHING = Told()
 POST = "TFLite_Detection_PostProcess"
@@ -110,11 +117,12 @@ def test_an_activation_that_is_told_is_taken() -> None:
     assert scores_of(task, [0.0, 0.0]) == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 16, 16), (1, 1, 17, 3), (2, 5)])
+@pytest.mark.parametrize("shape", [(1, 16, 16), (1, 1, 17, 3), (2, 5)])
 def test_one_output_of_another_shape_fits_no_task(shape: tuple[int, ...]) -> None:
     shown = "x".join(map(str, shape)) or "scalar"
     assert refusal([output(shape=shape)]) == (
-        "its outputs fit no task of this version (classification, detection): "
+        "its outputs fit no task of this version "
+        "(classification, detection, regression, anomaly): "
         f'"out" {shown} float32'
     )
 
@@ -284,3 +292,65 @@ def test_a_detector_that_does_not_fit_is_refused(
 def test_a_name_that_two_outputs_share_tells_nothing() -> None:
     outputs = [output(n, (POST,), shape) for n, shape in enumerate(SHAPES.values())]
     assert "without being told which is which" in refusal(outputs)
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def test_one_number_that_is_no_probability_is_a_regression() -> None:
+    task = find_task([output(shape=(1, 1))], NOTHING)
+    assert (task.name, task.why, task.numbers) == ("regression", "one output of 1 number", 1)
+    assert (task.classes, task.threshold) == (None, None)
+    assert find_task([output(shape=())], NOTHING).name == "regression"
+
+
+@pytest.mark.parametrize(
+    "probability",
+    [
+        output(shape=(1, 1), operator="LOGISTIC"),
+        output(shape=(1, 1), dtype="uint8", quantization=Quantization(1 / 256, 0)),
+    ],
+)
+def test_what_may_be_a_probability_has_to_be_told(probability: Output) -> None:
+    assert "fit no task" in refusal([probability])
+    assert find_task([probability], Told(task="regression")).name == "regression"
+
+
+def test_several_numbers_are_a_regression_where_that_is_told() -> None:
+    task = find_task([output(shape=(1, 3))], Told(task="regression"))
+    assert (task.why, task.numbers) == ("one output of 3 numbers", 3)
+    values = task.decoder.decode([np.array([[1, -2, 3]], np.float32)])
+    assert isinstance(values, Numbers)
+    assert values.values.tolist() == [1, -2, 3]
+
+
+def test_a_regression_has_one_output_of_not_too_many_numbers() -> None:
+    told = Told(task="regression")
+    assert refusal([output(0), output(1)], told).startswith("regression needs one output, it has ")
+    assert "at most 100 numbers" in refusal([output(shape=(1, 101))], told)
+
+
+WINDOW = (1, 50, 6)
+
+
+def test_an_output_of_the_inputs_shape_is_an_autoencoders() -> None:
+    task = find_task([output(shape=WINDOW)], Told(input_shape=WINDOW))
+    assert (task.name, task.threshold) == ("anomaly", None)
+    assert task.anomaly == Learning(learn_s=600)
+    error = task.decoder.decode([np.zeros(WINDOW, np.float32), np.ones(WINDOW, np.float32)])
+    assert error == Reconstruction(1.0)
+
+
+def test_an_anomaly_detectors_threshold_may_be_told() -> None:
+    told = Told(task="anomaly", learning=Learning(600, threshold=7.5), input_shape=(1, 5))
+    assert find_task([output(shape=(1, 5))], told).threshold == 7.5
+
+
+@pytest.mark.parametrize(
+    "outputs", [[output(shape=(1, 50, 5))], [output(0, shape=WINDOW), output(1, shape=WINDOW)]]
+)
+def test_an_autoencoder_has_one_output_of_the_inputs_shape(outputs: list[Output]) -> None:
+    said = refusal(outputs, Told(task="anomaly", input_shape=WINDOW))
+    assert said.startswith(
+        "anomaly needs one output of the shape of the input (1x50x6), as an autoencoder has it; "
+    )

@@ -92,6 +92,21 @@ def test_float_classifiers_give_what_their_formulas_say(colour: tuple[float, ...
         np.testing.assert_allclose(scores[0], formula, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("colour", [RED, WHITE, BLACK, ORANGE])
+def test_the_regression_gives_the_mean(colour: tuple[float, ...]) -> None:
+    x = balanced(colour)
+    (brightness,) = Model("regression_float32").run(x)
+    np.testing.assert_allclose(brightness, [[x.mean()]], atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "step"), [("float32", 1e-6), ("int8", 1 / 32)])
+def test_the_autoencoders_make_each_channels_mean_of_a_window(name: str, step: float) -> None:
+    window = np.zeros((1, 16, 2))
+    window[0, ::2] = 2.0, -1.0
+    (made,) = Model(f"autoencoder_{name}").run(window)
+    np.testing.assert_allclose(made, np.broadcast_to((1.0, -0.5), (1, 16, 2)), atol=step)
+
+
 def test_the_background_class_wins_where_there_is_no_colour() -> None:
     model = Model("classifier_uint8_background")
     np.testing.assert_allclose(model.run(share(RED))[0][0], (0.25, 0.68, 0.035, 0.035), atol=0.01)

@@ -19,6 +19,7 @@ from edged.publish.home_assistant import announcement
 from edged.publish.home_assistant_entities import plain_id
 from edged.publish.messages import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, encode, status
 from edged.records import (
+    Anomaly,
     Candidate,
     ClassScore,
     Detection,
@@ -38,6 +39,7 @@ from edged.records import (
     Result,
     SpoolMetrics,
     StageLatency,
+    Value,
     Verdict,
 )
 from edged.typed_toml import fits
@@ -50,16 +52,16 @@ BOX = (0.1, 0.1, 0.4, 0.5)
 STAGES = StageLatency(*(Percentiles(x, 2 * x, 3 * x) for x in (1.0, 2.0, 3.0, 4.0, 13.456)))
 
 
+TASKS = ("classification", "detection", "regression", "anomaly")
+
+
 def told(*names: str) -> HomeAssistant:
-    """A Home Assistant that knows of these pipelines, each with both tasks."""
-    pipelines = [
-        PipelineInfo(name, "v4l2", task, None, ())
-        for name in names
-        for task in ("classification", "detection")
-    ]
-    info = Info("ai-edge-litert", "2.3.0", "pi", "Debian", tuple(pipelines))
+    """A Home Assistant that knows of these pipelines, each with all tasks."""
     hass = HomeAssistant()
-    hear(hass, announcement(info, frozenset(), CONTEXT, MAX_PAYLOAD_BYTES))
+    for task in TASKS:  # what is left out of the next announcement stays
+        pipelines = tuple(PipelineInfo(name, "v4l2", task, None, ()) for name in names)
+        info = Info("ai-edge-litert", "2.3.0", "pi", "Debian", pipelines)
+        hear(hass, announcement(info, frozenset(), CONTEXT, MAX_PAYLOAD_BYTES))
     return hass
 
 
@@ -126,13 +128,33 @@ def test_attributes_stay_the_same_while_the_scene_does() -> None:
     assert seen[0] == seen[1]
 
 
-@pytest.mark.parametrize("task", ["classification", "detection"])
+def test_a_regression_shows_its_first_number_and_has_them_all() -> None:
+    hass = told("front")
+    hear(hass, result("regression", Value("temperature", 21.25), Value("humidity", 0.5)))
+    assert hass.state("front-value") == "21.25"
+    assert hass.attributes("front-value") == {"values": {"temperature": 21.25, "humidity": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("score", "state"), [(None, None), (0.0, "OFF"), (1.0, "OFF"), (1.01, "ON"), (1e9, "ON")]
+)
+def test_an_anomaly_is_a_problem_and_unknown_while_the_usual_is_learnt(
+    score: float | None, state: str | None
+) -> None:
+    hass = told("front")
+    hear(hass, result("anomaly", Anomaly(0.5, score, (score or 0) > 1)))
+    assert hass.state("front-anomaly") == state
+
+
+@pytest.mark.parametrize("task", ["classification", "detection", "regression", "anomaly"])
 def test_a_result_of_another_task_is_unknown_and_breaks_nothing(task: str) -> None:
     hass = told("front")
-    hear(hass, result(task))
+    hear(hass, result(task, *([Anomaly(0.5, None, unusual=False)] if task == "anomaly" else [])))
     for key in ("front-class", "front-objects"):
         assert hass.state(key) in (None, "0")
         assert not hass.attributes(key)["labels"]
+    assert hass.state("front-value") == ("0.5" if task == "anomaly" else None)
+    assert hass.state("front-anomaly") is None
 
 
 LABELS = st.lists(

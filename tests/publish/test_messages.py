@@ -18,6 +18,8 @@ from edged.publish import Context
 from edged.publish.messages import OFFLINE, encode, status, topic_of
 from edged.publish.wire import KINDS, schema
 from edged.records import (
+    Anomaly,
+    AnomalyInfo,
     Candidate,
     ClassScore,
     Detection,
@@ -38,6 +40,7 @@ from edged.records import (
     Result,
     SpoolMetrics,
     StageLatency,
+    Value,
     Verdict,
 )
 
@@ -64,7 +67,7 @@ def info(*pipelines: PipelineInfo) -> Info:
 
 def pipeline_info(*labels: str, name: str = "front") -> PipelineInfo:
     return PipelineInfo(
-        name, "picamera2", "detection", ModelRef("coco-ssd", "e4b118e5e453"), labels
+        name, "picamera2", "detection", ModelRef("coco-ssd", "e4b118e5e453"), labels, threshold=0.5
     )
 
 
@@ -121,6 +124,88 @@ def test_a_classification_result_has_classes(
         {"label": "tabby", "score": 0.3333},
     ]
     assert "detections" not in payload
+
+
+def test_a_result_of_regression_has_numbers_by_their_names(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    numbers = {"a": 21.49999, "b": -3.4e38, "c": 0.0, "d": 1 / 3e30, "e": 123456789.0}
+    result = dataclasses.replace(
+        a_result(0),
+        task="regression",
+        findings=tuple(Value(name, value) for name, value in numbers.items()),
+    )
+
+    payload = decoded(result, context)
+
+    assert payload["task"] == "regression"
+    assert payload["values"] == {
+        "a": 21.5,
+        "b": -3.4e38,
+        "c": 0.0,
+        "d": 3.33333e-31,
+        "e": 123457000.0,
+    }
+    assert decoded(dataclasses.replace(result, findings=()), context)["values"] == {}
+
+
+@pytest.mark.parametrize(
+    ("anomaly", "values"),
+    [
+        (Anomaly(0.1234567, 2.0, unusual=True), {"error": 0.123457, "score": 2.0}),
+        (Anomaly(0.5, None, unusual=False), {"error": 0.5}),
+        (Anomaly(None, 0.25, unusual=False), {"score": 0.25}),
+        (Anomaly(None, None, unusual=True), {}),
+    ],
+)
+def test_a_result_of_an_anomaly_detector_has_an_error_and_a_score(
+    anomaly: Anomaly, values: dict[str, float], context: Context, a_result: Callable[..., Result]
+) -> None:
+    result = dataclasses.replace(a_result(0), task="anomaly", findings=(anomaly,))
+    assert decoded(result, context)["values"] == values
+
+
+@pytest.mark.parametrize(
+    ("task", "findings"),
+    [
+        ("regression", (ClassScore("cat", 0.5),)),
+        ("regression", (Value("a", math.nan),)),
+        ("regression", (Value("a", "pixels"),)),  # type: ignore[arg-type]
+        ("anomaly", (Value("a", 1.0),)),
+        ("anomaly", ()),
+        ("anomaly", (Anomaly(math.inf, 1.0, unusual=True),)),
+        ("anomaly", (Anomaly(-1.0, 1.0, unusual=True),)),
+        ("classification", (Value("a", 1.0),)),
+        ("detection", (Anomaly(1.0, 1.0, unusual=True),)),
+    ],
+)
+def test_findings_of_another_kind_or_that_are_no_numbers_are_refused(
+    task: str, findings: Any, context: Context, a_result: Callable[..., Result]
+) -> None:
+    with pytest.raises(MessageRefused):
+        encode(dataclasses.replace(a_result(0), task=task, findings=findings), context)
+
+
+def test_info_tells_what_an_anomaly_detector_has_learnt_or_until_when_it_learns(
+    context: Context,
+) -> None:
+    def told(anomaly: AnomalyInfo | None, threshold: float | None = None) -> dict[str, Any]:
+        pipeline = dataclasses.replace(pipeline_info(), threshold=threshold, anomaly=anomaly)
+        payload: dict[str, Any] = decoded(info(pipeline), context)["pipelines"][0]
+        return payload
+
+    assert told(None)["anomaly"] is None
+    assert told(AnomalyInfo(0.0000123456789))["anomaly"] == {
+        "threshold": 0.0000123457,
+        "learning_until": None,
+    }
+    assert told(AnomalyInfo(None, 600 * 10**9))["anomaly"] == {
+        "threshold": None,
+        "learning_until": "2026-11-22T06:34:00.000Z",
+    }
+    # One that is given may be over 1, and is told in its own place alone.
+    given = told(AnomalyInfo(7.5), threshold=7.5)
+    assert (given["threshold"], given["anomaly"]["threshold"]) == (None, 7.5)
 
 
 def test_a_frame_in_which_nothing_was_found_is_a_result_too(
@@ -233,6 +318,7 @@ def test_info_tells_the_device_and_its_pipelines(context: Context) -> None:
                 "labels": ["person", "cat"],
                 "enabled": True,
                 "threshold": 0.5,
+                "anomaly": None,
             }
         ],
     }

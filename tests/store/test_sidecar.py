@@ -85,7 +85,14 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
     [
         (
             'task = "segmentation"',
-            'task: "segmentation" is not allowed; one of "classification", "detection"',
+            'task: "segmentation" is not allowed; one of "anomaly", "classification", "detection", '
+            '"regression"',
+        ),
+        ("anomaly.learn_s = 0", "anomaly.learn_s: 0 is not allowed; a number above 0, at most"),
+        ("anomaly.threshold = 0", "anomaly.threshold: 0 is not allowed; a number above 0, at"),
+        (
+            "anomaly = {learn_s = 60, threshold = 1}",
+            "anomaly.learn_s: threshold is given too, so nothing is learnt; give one",
         ),
         ("label_offset = 0.5", "label_offset: 0.5 is not allowed; a whole number from -100000"),
         ("labels = []", "labels: an empty list is not allowed; a list of labels, class 0 first"),

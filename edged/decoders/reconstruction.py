@@ -1,0 +1,37 @@
+"""Anomaly detection: an autoencoder's output against its input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ModelError
+from ..records import AnyArray, Reconstruction
+from . import as_float32, numbers, unlike
+
+
+class ReconstructionDecoder:
+    """Output ``position`` is what the model makes of its input, which comes after all outputs.
+
+    The error is ``mean((output - input) ** 2)`` over all samples and channels, both dequantised: in
+    the units of the model's input, so that 1 is what reproducing nothing at all would come to
+    where each channel has mean 0 and deviation 1.
+    """
+
+    def __init__(self, position: int) -> None:
+        self._position = position
+
+    def decode(self, outputs: Sequence[AnyArray]) -> Reconstruction:
+        try:
+            made = as_float32(numbers(outputs, self._position))
+            given = as_float32(numbers(outputs, len(outputs) - 1))
+            if made.shape != given.shape:
+                raise ValueError(f"{made.shape} was to be {given.shape}")
+        except (IndexError, ValueError) as error:
+            raise unlike(error) from error
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(np.square(made - given).mean())
+        if not np.isfinite(mean):
+            raise ModelError("its error is not a finite number")
+        return Reconstruction(mean)
