@@ -35,9 +35,9 @@ class CsvSource(Recording):
         self,
         path: Path,
         *,
-        loop: bool = False,
-        realtime: bool = True,
-        rate_hz: float | None = None,
+        loop: bool,
+        realtime: bool,
+        rate_hz: float | None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         super().__init__(path, loop=loop, realtime=realtime, now_ns=now_ns)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +50,17 @@ class Read:
         return found
 
 
+def source_of(
+    path: Path,
+    *,
+    loop: bool = False,
+    realtime: bool = True,
+    rate_hz: float | None = None,
+    now_ns: Callable[[], int] = time.monotonic_ns,
+) -> CsvSource:
+    return CsvSource(path, loop=loop, realtime=realtime, rate_hz=rate_hz, now_ns=now_ns)
+
+
 def read_all(source: CsvSource, most: int = 10_000) -> Read:
     source.open()
     read = Read()
@@ -71,7 +84,7 @@ def table(tmp_path: Path, text: str | bytes, name: str = "imu.csv") -> Path:
 
 
 def of(tmp_path: Path, text: str | bytes, *, rate_hz: float | None = None) -> Read:
-    return read_all(CsvSource(table(tmp_path, text), realtime=False, rate_hz=rate_hz))
+    return read_all(source_of(table(tmp_path, text), realtime=False, rate_hz=rate_hz))
 
 
 def rows_at(rate_hz: float, count: int, begin_s: float = 0) -> str:
@@ -179,9 +192,9 @@ def test_what_is_no_table_is_told_in_a_sentence(
 
 def test_a_path_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"imu\.csv: there is no such file or directory\.$"):
-        read_all(CsvSource(tmp_path / "imu.csv"))
+        read_all(source_of(tmp_path / "imu.csv"))
     with pytest.raises(SourceError, match=r"holds no recordings; files in \.csv or \.tsv are"):
-        read_all(CsvSource(tmp_path))
+        read_all(source_of(tmp_path))
 
 
 # ---- rows ---------------------------------------------------------------------------------------
@@ -254,7 +267,7 @@ def test_a_quote_without_end_costs_its_row_and_no_memory(tmp_path: Path) -> None
 
 def test_a_table_of_bad_rows_alone_is_a_fault_of_the_source(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"imu\.csv holds no samples that can be read\."):
-        read_all(CsvSource(table(tmp_path, "x\na\nb\n"), rate_hz=10, loop=True))
+        read_all(source_of(table(tmp_path, "x\na\nb\n"), rate_hz=10, loop=True))
 
 
 @given(good=st.lists(st.booleans(), max_size=60), rate_hz=st.integers(1, 200))
@@ -264,7 +277,7 @@ def test_every_row_is_given_or_told(
     path = tmp_path_factory.getbasetemp() / "good-and-bad.csv"
     good = [True, *good]
     path.write_text("x,y\n" + "".join(f"{n},{n if ok else '?'}\n" for n, ok in enumerate(good)))
-    read = read_all(CsvSource(path, realtime=False, rate_hz=rate_hz))
+    read = read_all(source_of(path, realtime=False, rate_hz=rate_hz))
     assert read.rows == {n: [n, n] for n, ok in enumerate(good) if ok}
     lines = [f"line {n + 2} " for n, ok in enumerate(good) if not ok]
     assert all(line in fault for line, fault in zip(lines, read.faults, strict=True))
@@ -365,7 +378,7 @@ def test_files_follow_in_the_order_of_their_names_each_a_new_stream(tmp_path: Pa
     for name, value in (("b.csv", 2), ("a.csv", 1), ("c.TSV", 3)):
         table(tmp_path, f"x\n{value}\n{value}\n", name)
     table(tmp_path, "x\n9\n", "notes.txt")
-    read = read_all(CsvSource(tmp_path, realtime=False, rate_hz=10))
+    read = read_all(source_of(tmp_path, realtime=False, rate_hz=10))
     assert read.rows == {0: [1], 1: [1], 3: [2], 4: [2], 6: [3], 7: [3]}
 
 
@@ -377,7 +390,7 @@ def test_a_file_whose_times_go_on_is_of_the_same_stream(tmp_path: Path) -> None:
             for n in range(begin, begin + 100)
         )
         table(tmp_path, "timestamp,x\n" + rows, f"{part}.csv")
-    read = read_all(CsvSource(tmp_path, realtime=False))
+    read = read_all(source_of(tmp_path, realtime=False))
     assert read.gaps == [(200, 205)]
     assert read.rows[304] == [304]
     assert len({block.rate_hz for block in read.blocks}) == 1
@@ -387,7 +400,7 @@ def test_other_channels_or_another_rate_do_not_go_on(tmp_path: Path) -> None:
     table(tmp_path, "time,x\n0,0\n1,1\n2,2\n", "a.csv")
     table(tmp_path, "time,y\n3,3\n4,4\n", "b.csv")
     table(tmp_path, "time,y\n5,5\n5.5,6\n", "c.csv")
-    read = read_all(CsvSource(tmp_path, realtime=False))
+    read = read_all(source_of(tmp_path, realtime=False))
     assert read.gaps == [(3, 4), (6, 7)]
     assert [block.rate_hz for block in read.blocks[-2:]] == [2, 2]
 
@@ -396,7 +409,7 @@ def test_a_file_of_a_directory_that_is_no_table_is_passed_over_once(tmp_path: Pa
     table(tmp_path, "", "a.csv")
     table(tmp_path, "x\n1\n", "b.csv")
     (tmp_path / "c.csv").mkdir()
-    read = read_all(CsvSource(tmp_path, loop=True, rate_hz=10), most=6)
+    read = read_all(source_of(tmp_path, loop=True, rate_hz=10), most=6)
     assert read.faults == [
         "a.csv is empty. The file is passed over.",
         f"{tmp_path / 'c.csv'} is not a file. The file is passed over.",
@@ -407,18 +420,18 @@ def test_a_file_of_a_directory_that_is_no_table_is_passed_over_once(tmp_path: Pa
 def test_a_directory_without_a_single_table_is_a_fault(tmp_path: Path) -> None:
     table(tmp_path, "", "a.csv")
     with pytest.raises(SourceError, match="holds no samples that can be read"):
-        read_all(CsvSource(tmp_path, loop=True))
+        read_all(source_of(tmp_path, loop=True))
 
 
 def test_a_loop_begins_a_new_stream_each_time(tmp_path: Path) -> None:
     path = table(tmp_path, "time,x,y\n" + rows_at(10, 3))
-    read = read_all(CsvSource(path, loop=True), most=9)
+    read = read_all(source_of(path, loop=True), most=9)
     assert read.gaps == [(3, 4), (7, 8)]
 
 
 def test_in_real_time_a_block_is_dated_with_the_moment_at_which_it_is_due(tmp_path: Path) -> None:
     path = table(tmp_path, "time,x,y\n" + rows_at(100, 25) + rows_at(100, 5, begin_s=1.0))
-    read = read_all(CsvSource(path, now_ns=lambda: 5_000 * MS))
+    read = read_all(source_of(path, now_ns=lambda: 5_000 * MS))
     due_ms = [(block.captured_ns / MS - 5000, len(block.values)) for block in read.blocks]
     assert due_ms == [(100, 10), (200, 10), (250, 5), (1050, 5)]
     assert {block.arrived_ns for block in read.blocks} == {5_000 * MS}
@@ -426,14 +439,14 @@ def test_in_real_time_a_block_is_dated_with_the_moment_at_which_it_is_due(tmp_pa
 
 def test_not_in_real_time_a_block_is_of_now(tmp_path: Path) -> None:
     path = table(tmp_path, "time,x,y\n" + rows_at(100, 25))
-    source = CsvSource(path, realtime=False, now_ns=lambda: 5_000 * MS)
+    source = source_of(path, realtime=False, now_ns=lambda: 5_000 * MS)
     assert not source.live
     assert {block.captured_ns for block in read_all(source).blocks} == {5_000 * MS}
 
 
 def test_a_gap_of_a_year_is_not_waited_for(tmp_path: Path) -> None:
     rows = rows_at(100, 10) + rows_at(100, 10, begin_s=365 * 86400)
-    read = read_all(CsvSource(table(tmp_path, "time,x,y\n" + rows), now_ns=lambda: 0))
+    read = read_all(source_of(table(tmp_path, "time,x,y\n" + rows), now_ns=lambda: 0))
     first, second = read.blocks
     assert second.first == pytest.approx(365 * 86400 * 100)
     assert second.captured_ns - first.captured_ns == 10_100 * MS
@@ -444,7 +457,7 @@ def test_a_machine_too_slow_for_a_recording_falls_behind_by_a_second_at_most(
 ) -> None:
     times = iter(range(0, 10**12, 3_000 * MS))
     path = table(tmp_path, "time,x,y\n" + rows_at(100, 100))
-    source = CsvSource(path, now_ns=lambda: next(times))
+    source = source_of(path, now_ns=lambda: next(times))
     read = read_all(source)
     late_ms = [(block.arrived_ns - block.captured_ns) / MS for block in read.blocks]
     assert late_ms == [1000] * 10
@@ -453,14 +466,14 @@ def test_a_machine_too_slow_for_a_recording_falls_behind_by_a_second_at_most(
 def test_a_block_is_at_least_one_sample_and_at_most_a_tenth_of_a_second(tmp_path: Path) -> None:
     slow = table(tmp_path, "time,x,y\n" + rows_at(0.5, 4), "slow.csv")
     fast = table(tmp_path, "time,x,y\n" + rows_at(1000, 250), "fast.csv")
-    sizes = [[len(block.values) for block in read_all(CsvSource(p)).blocks] for p in (slow, fast)]
+    sizes = [[len(block.values) for block in read_all(source_of(p)).blocks] for p in (slow, fast)]
     assert sizes == [[1, 1, 1, 1], [100, 100, 50]]
 
 
 def test_it_is_opened_again_from_its_beginning_and_closed_as_often_as_one_likes(
     tmp_path: Path,
 ) -> None:
-    source = CsvSource(table(tmp_path, "time,x,y\n" + rows_at(10, 3)))
+    source = source_of(table(tmp_path, "time,x,y\n" + rows_at(10, 3)))
     source.close()
     first = read_all(source).rows
     source.close()
