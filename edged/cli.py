@@ -169,10 +169,10 @@ def _run(options: argparse.Namespace) -> NoReturn:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from .demo import run_demo
+    from .demo.camera import run_camera_demo
 
     _log(options, quiet=True)
-    run_demo(options.seconds, partial(print, flush=True))
+    run_camera_demo(options.seconds, partial(print, flush=True))
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ import pytest
 from household import PATIENCE_S, House
 from watching import a_result
 
-from edged.demo import MODELS_DIR
+from edged.demo.stage import MODELS_DIR
 
 Make = Callable[..., Any]
 SHAPES = 'name = "shapes"\nmodel = "shapes"\n[pipelines.source]\nkind = "synthetic"\nfps = 20\n'
