@@ -18,8 +18,9 @@ from .publish.settings import MqttSettings, addresses
 from .publish.tls import TlsFiles
 from .records import Size
 from .runner import Plan
+from .samples import Gives
 from .service import machine
-from .sources import Source
+from .sources import SampleSource, Source
 from .store.labels import publishable
 
 
@@ -49,13 +50,43 @@ def make_source(source: configuration.SourceTable) -> Source:
                 size=Size(*source.size), seed=source.seed, fps=source.fps or None
             )
         case _:
-            raise NotImplementedError(source)
+            from .sources.windowed import WindowedSource
+
+            return WindowedSource(make_sensor(source), hop_s=source.hop_s, overlap=source.overlap)
+
+
+def make_sensor(source: configuration.SensorTable) -> SampleSource:
+    """The source of samples behind one of windows, as ``make_source``."""
+    match source:
+        case configuration.Iio():
+            from .sources.iio import IioSource
+
+            return IioSource(
+                source.device,
+                channels=source.channels,
+                rate_hz=source.rate_hz,
+                sysfs_root=source.sysfs_root,
+            )
+        case configuration.Microphone():
+            from .sources.microphone import MicrophoneSource
+
+            return MicrophoneSource(source.device)
+        case configuration.Wav():
+            from .sources.wav import WavSource
+
+            return WavSource(source.path, loop=source.loop, realtime=source.realtime)
+        case configuration.Csv():
+            from .sources.csv_table import CsvSource
+
+            return CsvSource(
+                source.path, loop=source.loop, realtime=source.realtime, rate_hz=source.rate_hz
+            )
 
 
 def make_plan(pipeline: configuration.Pipeline) -> Plan:
     source = pipeline.source
     realtime = True
-    if isinstance(source, configuration.Video):
+    if isinstance(source, configuration.Video | configuration.Wav | configuration.Csv):
         realtime = source.realtime
     elif isinstance(source, configuration.Images):
         realtime = source.in_real_time
@@ -77,7 +108,13 @@ def load_options(pipeline: configuration.Pipeline) -> LoadOptions:
     delegate = None
     if pipeline.delegate is not None:
         delegate = Delegate(str(pipeline.delegate), pipeline.delegate_options)
-    return LoadOptions(threads=pipeline.threads, delegate=delegate, fit=Fit(pipeline.fit))
+    sensor = isinstance(pipeline.source, configuration.SensorTable)
+    return LoadOptions(
+        threads=pipeline.threads,
+        delegate=delegate,
+        fit=Fit(pipeline.fit),
+        gives=Gives.WINDOWS if sensor else Gives.FRAMES,
+    )
 
 
 def mqtt_settings(

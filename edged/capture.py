@@ -1,4 +1,7 @@
-"""The thread around a source: retried for ever, paced, watched."""
+"""The thread around a source: retried for ever, paced, watched.
+
+What is said of frames here holds for windows of samples too.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from dataclasses import replace
 from .errors import EdgedError
 from .events import Event, Lasting, about
 from .handoff import Closed, LatestSlot
-from .records import Frame, Size
-from .sources import Source, Unreadable
+from .samples import Captured, Want
+from .sources import Gap, NotYet, Source, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +82,15 @@ class Capture:
 
     ``on_state`` gets the new state and its reason (None while all is well) at each change, from
     the capture thread or from that of ``check``, with an internal lock held: it must only hand on.
-    ``frames`` counts what was handed on, ``skipped`` pictures that could not be read.
+    ``frames`` counts what was handed on, ``skipped`` pictures that could not be read, ``gaps``
+    the breaks in a sensor's samples.
     """
 
     def __init__(
         self,
         name: str,
         source: Source,
-        slot: LatestSlot[Frame],
+        slot: LatestSlot[Captured],
         *,
         fps: float | None,
         realtime: bool,
@@ -97,6 +101,7 @@ class Capture:
         self.name = name
         self.frames = 0
         self.skipped = 0
+        self.gaps = 0
         self._given = 0  # by the source, whether handed on or passed over
         self._given_before, self._paced_ns = 0, now_ns()
         self._source = source
@@ -108,9 +113,9 @@ class Capture:
         self._pauses: Iterator[float] | None = None  # None: it is steady
         self._failures = 0  # since it was
         self._opened_ns = 0
-        self._skips = Lasting()
+        self._skips, self._breaks = Lasting(), Lasting()
         self._now_ns = now_ns
-        self._want: Size | None = None
+        self._want: Want = None
         self._stopping = threading.Event()
         self._reopening = threading.Event()
         self._telling = threading.Lock()
@@ -120,15 +125,15 @@ class Capture:
         # A source may hang in its driver, beyond reach; the process must be able to end even so.
         self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
 
-    def start(self, want: Size | None) -> None:
-        """Begin, asking the source for frames of the size ``want`` (see ``Source.open``)."""
+    def start(self, want: Want) -> None:
+        """Begin, asking the source for what the model wants (see ``Source.open``)."""
         self._want = want
         self._thread.start()
 
-    def reopen(self, want: Size | None) -> None:
-        """Ask the source for another size, after the frame in hand.
+    def reopen(self, want: Want) -> None:
+        """Ask the source for something else, after the frame in hand.
 
-        The source is closed and opened for it: frames pause, and a recording begins again.
+        The source is opened again for it, without being closed before. A camera pauses.
         """
         self._want = want
         self._reopening.set()
@@ -201,18 +206,20 @@ class Capture:
                 return
 
     def _play(self) -> bool:
-        """Hand on the source's frames: True at its end, False when asked to stop or to reopen."""
-        self._reopening.clear()
+        """Hand on the source's frames: True at its end, False when asked to stop."""
         try:
-            self._waiting_since_ns = self._opened_ns = self._now_ns()
-            self._source.open(self._want)
-            while not (self._stopping.is_set() or self._reopening.is_set()):
-                if not self._step():
-                    return True
+            while not self._stopping.is_set():
+                self._reopening.clear()
+                self._waiting_since_ns = self._opened_ns = self._now_ns()
+                self._source.open(self._want)
+                while not (self._stopping.is_set() or self._reopening.is_set()):
+                    if not self._step():
+                        return True
             return False
         finally:
             self._waiting_since_ns = None
-            self._tell_skipped()
+            self._tell_rest(self._skips, "were skipped like that")
+            self._tell_rest(self._breaks, "gaps came after that")
             self._source.close()
 
     def _step(self) -> bool:
@@ -222,17 +229,18 @@ class Capture:
             frame = self._source.read()
         except Unreadable as error:
             self.skipped += 1
-            if self._skips.happened(str(error)):
-                log.warning("%s: %s", self.name, error, extra=about(Event.SOURCE, self.name))
+            return self._tell_fault(self._skips, error)
+        except Gap as error:
+            self.gaps += 1
+            return self._tell_fault(self._breaks, error)
+        except NotYet:
+            self._well()
             return True
         self._waiting_since_ns = None
         if frame is None:
             return False
         self._given += 1
-        if self._pauses is not None:
-            self._came_back()
-        with self._telling:
-            self._tell(CaptureState.RUNNING, None)
+        self._well()
         due_ns = self._pace.due_ns(frame.captured_ns)
         if due_ns is None:
             return True
@@ -245,6 +253,12 @@ class Capture:
         self.frames += 1
         return True
 
+    def _well(self) -> None:
+        if self._pauses is not None:
+            self._came_back()
+        with self._telling:
+            self._tell(CaptureState.RUNNING, None)
+
     def _came_back(self) -> None:
         """After a failure. One that gives a frame now and then is no better than one that is gone:
         it is retried more and more slowly until it has been steady for a while.
@@ -254,11 +268,17 @@ class Capture:
             log.info("%s: its source had failed %d times", self.name, self._failures, extra=fields)
             self._pauses, self._failures = None, 0
 
-    def _tell_skipped(self) -> None:
-        if untold := self._skips.untold:
+    def _tell_fault(self, faults: Lasting, error: EdgedError) -> bool:
+        """Of a source that goes on all the same: True."""
+        if faults.happened(str(error)):
+            log.warning("%s: %s", self.name, error, extra=about(Event.SOURCE, self.name))
+        return True
+
+    def _tell_rest(self, faults: Lasting, what: str) -> None:
+        if untold := faults.untold:
             fields = about(Event.SOURCE, self.name)
-            log.warning("%s: %d more were skipped like that", self.name, untold, extra=fields)
-        self._skips.over()
+            log.warning("%s: %d more %s", self.name, untold, what, extra=fields)
+        faults.over()
 
     def _tell(self, state: CaptureState, reason: str | None) -> None:
         """Call with ``_telling`` held: a stall and the frame that ends it come from two threads."""

@@ -20,16 +20,19 @@ from .check_system import (
     check_user,
 )
 from .engine import runtime as binding
-from .errors import EXIT_FAILED, ConfigError, EdgedError
+from .errors import EXIT_FAILED, ConfigError, EdgedError, ModelError
 from .golden import read_golden
+from .inputs import WindowInput
 from .loading import examine, unknown_labels
 from .publish.losses import BrokerLost
 from .publish.reach import reach
 from .publish.settings import Address
+from .reading import Reading
 from .records import Frame
 from .report import Report
+from .samples import Captured, Window, WindowShape
 from .service.host import Host, Unit
-from .sources import Source, Unreadable
+from .sources import Gap, NotYet, Source, Unreadable
 from .store.minisign import PublicKey
 from .store.models import read_model_files
 from .store.signature import load_keys, verify_all
@@ -72,8 +75,8 @@ def check(
     keys = _check_keys(report, config.models)
     check_cameras(report, host, config.pipelines)
     for pipeline in config.pipelines:
-        _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
-        _check_source(report, pipeline, running)
+        reading = _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
+        _check_source(report, pipeline, running, reading)
     _check_broker(report, config, environ)
     check_chip(report, host, config.device.hot_c)
     check_clock(report)
@@ -124,7 +127,8 @@ def _check_model(
     pipeline: configuration.Pipeline,
     path: Path,
     keys: Sequence[PublicKey] | None,
-) -> None:
+) -> Reading | None:
+    """How the model is run; None where it cannot be."""
     subject = f"{pipeline.name}: {pipeline.model}"
     options = load_options(pipeline)
     try:
@@ -135,49 +139,71 @@ def _check_model(
         examined = examine(files, path, options, golden)
     except (EdgedError, OSError) as error:
         report.wrong("model", f"{subject}: {error}")
-        return
+        return None
     reading, labels = examined.reading, examined.reading.labels
     report.ok(
         "model",
         f"{subject} {files.facts.sha256[:12]}: {reading.task.name} ({reading.task.why}), "
         f"{examined.probed.invoke_ms:.1f} ms",
     )
-    report.ok("model", f"{subject}: pixels {reading.pixels.said}; labels: {labels.origin}")
+    report.ok(
+        "model", f"{subject}: {reading.input.what} {reading.input.said}; labels: {labels.origin}"
+    )
     unknown = unknown_labels(pipeline.labels, labels.known)
     if unknown is not None:
         report.note("labels", f"{pipeline.name}: {unknown}")
+    return reading
 
 
-def _check_source(report: Report, pipeline: configuration.Pipeline, running: bool) -> None:
+def _check_source(
+    report: Report, pipeline: configuration.Pipeline, running: bool, reading: Reading | None
+) -> None:
     kind = make_plan(pipeline).source_kind
-    if running and isinstance(pipeline.source, configuration.Picamera2 | configuration.V4l2):
+    if running and isinstance(pipeline.source, configuration.Exclusive):
         told = "is not tried, for the edged that runs has it; see its P/<pipeline>/health"
         report.note("source", f"{pipeline.name}: {kind} {told}")
         return
     try:
-        frame = _first_frame(make_source(pipeline.source))
+        first = _first(make_source(pipeline.source), pipeline)
     except Exception as error:  # a camera's library raises what it likes
         report.wrong("source", f"{pipeline.name}: {kind}: {error}")
         return
-    if frame is None:
-        report.wrong("source", f"{pipeline.name}: {kind} gave no frame in {_SOURCE_TIMEOUT_S:g} s")
-        return
-    height, width = frame.pixels.shape[:2]
-    report.ok("source", f"{pipeline.name}: {kind} gives frames of {width}x{height}")
+    match first:
+        case None:
+            told = f"gave nothing in {_SOURCE_TIMEOUT_S:g} s"
+            report.wrong("source", f"{pipeline.name}: {kind} {told}")
+        case Frame():
+            height, width = first.pixels.shape[:2]
+            report.ok("source", f"{pipeline.name}: {kind} gives frames of {width}x{height}")
+        case Window():
+            channels = ", ".join(map(str, first.channels))
+            told = f"gives samples of {channels} at {first.rate_hz:g} Hz"
+            report.ok("source", f"{pipeline.name}: {kind} {told}")
+            if reading is not None and isinstance(reading.input, WindowInput):
+                _check_channels(report, pipeline.name, first, reading.input)
 
 
-def _first_frame(source: Source) -> Frame | None:
-    """The first frame, or None when none came in time. Raises what the source raises."""
-    found: list[Frame | None] = []
+def _check_channels(report: Report, name: str, first: Window, input_: WindowInput) -> None:
+    try:
+        input_.samples.places_in(first.channels)
+    except ModelError as error:
+        report.wrong("source", f"{name}: its model cannot use that: {error}")
+
+
+def _first(source: Source, pipeline: configuration.Pipeline) -> Captured | None:
+    """The first frame, or sample, or None when none came in time. Raises what the source raises."""
+    sensor = isinstance(pipeline.source, configuration.SensorTable)
+    want = WindowShape(rate_hz=None, length=1) if sensor else None
+    found: list[Captured | None] = []
     failed: list[Exception] = []
 
     def look() -> None:
         try:
-            source.open(None)
+            source.open(want)
             while not found:
                 try:
                     found.append(source.read())
-                except Unreadable:
+                except (Unreadable, Gap, NotYet):
                     continue
         except Exception as error:
             failed.append(error)

@@ -155,6 +155,8 @@ class Csv(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="csv"):
 
 
 SensorTable = Iio | Microphone | Wav | Csv
+Exclusive = Picamera2 | V4l2 | Microphone
+"""Of these one program at a time has the device."""
 SourceTable = Picamera2 | V4l2 | Video | Images | Synthetic | SensorTable
 
 

@@ -6,6 +6,7 @@ EdgedError
 ├── RuntimeMissing      no TFLite runtime can be imported
 ├── DelegateError       a delegate cannot be loaded
 ├── ModelError          a model cannot serve: absent, damaged, or of a kind edged cannot use
+├── NotFinite           a window holds values that are no numbers: nothing is to be said of it
 ├── ProbeCancelled      a model's trial was given up, because nobody wants its outcome any more
 ├── SourceError         a source cannot be opened or has stopped giving frames
 └── MessageRefused      something that must not leave the device was handed to the publisher
@@ -58,6 +59,10 @@ class DelegateError(EdgedError):
 
 class ModelError(EdgedError):
     """A model cannot serve; the message is the reason that is published and shown."""
+
+
+class NotFinite(EdgedError):
+    """A window's samples are not all finite numbers; says nothing about the model."""
 
 
 class ProbeCancelled(EdgedError):

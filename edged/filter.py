@@ -62,8 +62,10 @@ class Filter:
         threshold = self.threshold
         return self._baseline.info() if threshold is None else AnomalyInfo(threshold)
 
-    def apply(self, decoded: Decoded, placement: Placement) -> Findings:
-        """What is left of one frame's findings; ``placement`` is how its frame lay in the input."""
+    def apply(self, decoded: Decoded, placement: Placement | None) -> Findings:
+        """What is left of one frame's findings; ``placement`` is how its frame lay in the input,
+        None for a window, in which nothing has a place.
+        """
         match decoded:
             case Numbers():
                 return tuple(islice(self._values(decoded), self._max_results))
@@ -73,6 +75,7 @@ class Filter:
         (kept,) = (decoded.scores > threshold).nonzero()
         kept = kept[(-decoded.scores[kept]).argsort(kind="stable")]
         if isinstance(decoded, ScoredBoxes):
+            assert placement is not None
             return tuple(islice(self._detections(decoded, kept, placement), self._max_results))
         return tuple(islice(self._classes(decoded, kept), self._max_results))
 

@@ -92,7 +92,8 @@ def as_json(inspected: Inspected) -> dict[str, Any]:
         "outputs": _tensors(examined.probed.outputs if examined else facts.outputs),
         "operators": sorted(set(facts.operators)),
         "custom_operators": list(facts.custom_operators),
-        "pixels": examined.reading.pixels.said if examined else None,
+        "pixels": None,
+        "samples": None,
         "labels": None,
         "metadata": msgspec.to_builtins(facts.metadata),
         "metadata_problem": facts.metadata_problem,
@@ -103,7 +104,8 @@ def as_json(inspected: Inspected) -> dict[str, Any]:
         "invoke_ms": round(examined.probed.invoke_ms, 3) if examined else None,
     }
     if examined:
-        labels = examined.reading.labels
+        labels, input_ = examined.reading.labels, examined.reading.input
+        report[input_.what] = input_.said
         report["labels"] = {
             "origin": labels.origin,
             "offset": labels.offset,
@@ -154,7 +156,7 @@ def _how_it_runs(examined: Examined) -> list[str]:
     more = len(reading.labels.names) - _LABELS_SHOWN
     return [
         f"task       {reading.task.name}: {reading.task.why}",
-        f"pixels     {reading.pixels.said}",
+        f"{reading.input.what:<10} {reading.input.said}",
         f"labels     {reading.labels.origin}"
         + (f": {shown}" if shown else "")
         + (f" and {more:,} more" if more > 0 else ""),

@@ -17,17 +17,19 @@ from .golden import Golden, check_golden
 from .model import Model
 from .reading import Reading, read_model
 from .records import ModelSpec
+from .samples import Gives
 from .store.labels import nearest
 from .store.models import ModelFiles
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """What a pipeline asks for."""
+    """What a pipeline asks for. ``gives``: what its source does; None: no source is known."""
 
     threads: int
     delegate: Delegate | None
     fit: Fit
+    gives: Gives | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def examine(
         budget_ms=files.sidecar.latency_budget_ms,
         cancelled=cancelled,
     )
-    reading = read_model(files, probed.inputs, probed.outputs)
+    reading = read_model(files, probed.inputs, probed.outputs, options.gives)
     for outputs in probed.doubtful_outputs():
         reading.task.decoder.decode(outputs)  # knows which of the numbers count
     if golden is not None:
@@ -80,7 +82,7 @@ def build_model(
     engine = Engine(path, threads=options.threads, delegate=options.delegate)
     if reading is None:
         engine.invoke()  # some output shapes are known only afterwards
-        reading = read_model(files, engine.inputs, engine.shaped_outputs())
+        reading = read_model(files, engine.inputs, engine.shaped_outputs(), options.gives)
     spec = ModelSpec(
         name=name,
         sha256=files.facts.sha256,

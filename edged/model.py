@@ -5,61 +5,87 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from .decoders import Decoder
 from .engine.geometry import Fit, Placement
 from .engine.interpreter import Engine
-from .engine.preprocess import Preprocessor
 from .reading import Reading
-from .records import AnyArray, Decoded, Frame, ModelSpec, Size
+from .records import AnyArray, Decoded, ModelSpec, Size
+from .samples import Captured, Want
+
+Item = TypeVar("Item", contravariant=True)
+
+
+class Filler(Protocol[Item]):
+    """Brings what a source gives into the model's input. One thread uses it."""
+
+    def want(self, frame_size: Size | None) -> Want:
+        """What to ask of the source; ``frame_size``: of frames that it can scale at no cost."""
+
+    def fits(self, item: Captured) -> bool:
+        """Whether it is what was asked for: while models are swapped it may be the other's."""
+
+    def fill(self, item: Item, view: AnyArray) -> Placement | None:
+        """Write ``item`` into ``view``, the input tensor's memory; where a frame came to lie there.
+
+        Raises ModelError, NotFinite.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What one frame came to, and when (monotonic clock) it was filled in and invoked."""
+    """What one frame or window came to, and what that took.
+
+    ``placement`` is None for a window.
+    """
 
     decoded: Decoded
-    placement: Placement
-    filled_ns: int
-    invoked_ns: int
+    placement: Placement | None
+    preprocess_ns: int
+    invoke_ns: int
 
 
 class Model:
-    """One thread uses a model, and closes it by letting go of it."""
+    """One thread uses a model, and closes it by letting go of it.
+
+    It invokes once for what comes in. One that hears a stream (``waiting`` over 1) has an ``infer``
+    of its own, which may invoke more often, and finds by ``Window.first`` where the stream broke.
+    """
+
+    waiting = 1
+    """How many frames or windows may wait for it; with 1 the newest wins."""
 
     def __init__(self, spec: ModelSpec, engine: Engine, reading: Reading, fit: Fit) -> None:
-        """Raises ModelError where the engine's picture input is none."""
+        """Raises ModelError where the engine's input is not as the reading has it."""
         self.spec = spec
         self.ref = spec.ref
         self.reading = reading
         self._engine = engine
-        self._picture = reading.picture_input
-        self._preprocessor = Preprocessor(
-            engine.inputs[self._picture], reading.pixels, reading.order, fit
-        )
+        self._position = reading.input.position
+        self._filler: Filler[Any] = reading.input.filler(engine.inputs[self._position], fit)
         self._decoder: Decoder = reading.task.decoder
         self._compares = reading.task.anomaly is not None
+        self.want = self._filler.want
+        self.fits = self._filler.fits
         engine.feedback = reading.feedback
         engine.reset_state()
-
-    @property
-    def input_size(self) -> Size:
-        return self._preprocessor.size
 
     def warm_up(self) -> None:
         """Invoke once, so that the first frame finds all memory in place. Raises ModelError."""
         self._engine.invoke()
         self._engine.reset_state()
 
-    def infer(self, frame: Frame) -> Inference:
-        """One frame's way through the model. Raises ModelError."""
-        placement = self._preprocessor.fill(frame, self._engine.input_view(self._picture))
-        given = [self._engine.input(self._picture)] if self._compares else []
+    def infer(self, item: Captured) -> Inference:
+        """One frame's or window's way through the model. Raises ModelError, NotFinite."""
+        began_ns = time.monotonic_ns()
+        placement = self._filler.fill(item, self._engine.input_view(self._position))
+        given = [self._engine.input(self._position)] if self._compares else []
         filled_ns = time.monotonic_ns()
         self._engine.invoke()
         invoked_ns = time.monotonic_ns()
         decoded = self._decoder.decode([*self._outputs(), *given])
-        return Inference(decoded, placement, filled_ns, invoked_ns)
+        return Inference(decoded, placement, filled_ns - began_ns, invoked_ns - filled_ns)
 
     def _outputs(self) -> Sequence[AnyArray]:
         return [self._engine.output(position) for position in range(len(self._engine.outputs))]

@@ -1,10 +1,12 @@
-"""One frame's journey: from the slot through the model to the publisher.
+"""One frame's or window's journey: from the slot through the model to the publisher.
 
     slot -> model (preprocess, invoke, decode) -> filter -> cadence -> publish
 
+What is said of frames here holds for windows of samples too.
+
 A pipeline has one thread, which owns the model that serves. Another is swapped in between two
-frames; while it is on trial the one before is kept at hand, and a frame on which the new one
-fails goes through the old one, so that no result is lost. Times are of the monotonic clock.
+frames; while it is on trial the one before is kept at hand, and a frame on which the new one fails
+goes through the old one, so that no result is lost. Times are of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from .cadence import Cadence
-from .errors import ModelError
+from .errors import ModelError, NotFinite
 from .events import Event, Lasting, about
 from .filter import Filter
 from .handoff import Closed, LatestSlot
 from .model import Model
-from .records import Frame, Latency, Result
+from .records import Latency, Result
+from .samples import Captured
 from .service.metrics import PipelineStats
 from .trial import Expected, Trial
 
@@ -59,7 +62,7 @@ class Pipeline:
     def __init__(
         self,
         name: str,
-        slot: LatestSlot[Frame],
+        slot: LatestSlot[Captured],
         cadence: Cadence,
         stats: PipelineStats,
         sequence: Iterator[int],
@@ -106,13 +109,17 @@ class Pipeline:
             if frame is None:
                 continue
             self.busy_since_ns = time.monotonic_ns()
-            if self._coming:
+            # Windows that were still cut for the model before are its own.
+            if self._coming and self._coming[0][0].model.fits(frame):
                 # One that is on trial itself is gone back to only where there is none better.
                 before = self._before or serving
                 serving = self._coming.popleft()[0]
                 self._begin(serving, before)
                 del before
-            serving = self._serve(frame, serving)
+            if serving.model.fits(frame):
+                serving = self._serve(frame, serving)
+            else:
+                self.stats.unfit += 1
             # Held no longer than needed, so that the source can use its buffer again.
             del frame
 
@@ -123,13 +130,16 @@ class Pipeline:
             self._before = before
             self._trial = Trial(serving.expected, time.monotonic_ns())
 
-    def _serve(self, frame: Frame, serving: Serving) -> Serving:
+    def _serve(self, frame: Captured, serving: Serving) -> Serving:
         """One frame; what serves the next one: ``serving``, or the model before if it failed."""
         reason = None
         try:
             latency = self.step(frame, serving.model, serving.filter)
         except ModelError as error:
             reason = str(error)
+        except NotFinite as error:  # the sensor's fault, not that of a model on trial
+            self._fault(str(error))
+            return serving
         except Exception as error:  # a mistake of ours: it costs this frame, not the pipeline
             if not self._faults.times:
                 # As text: a traceback that a log handler keeps would keep the input's memory in
@@ -152,7 +162,7 @@ class Pipeline:
         self._fault(reason)
         return serving
 
-    def _go_back(self, frame: Frame, failed: Serving, failure: str, lost: bool) -> Serving:
+    def _go_back(self, frame: Captured, failed: Serving, failure: str, lost: bool) -> Serving:
         """To the model before, which also gets the frame where the failed one gave no result; its
         own trial begins anew where it has not passed one.
         """
@@ -160,19 +170,20 @@ class Pipeline:
         assert before is not None
         self._begin(before, None)
         self._on_trial(failed, failure, before)
-        return self._serve(frame, before) if lost else before
+        return self._serve(frame, before) if lost and before.model.fits(frame) else before
 
-    def step(self, frame: Frame, model: Model, filter_: Filter) -> Latency:
+    def step(self, frame: Captured, model: Model, filter_: Filter) -> Latency:
         """One frame's way; where its time went. Raises ModelError, with nothing published."""
         taken_ns = time.monotonic_ns()
         inference = model.infer(frame)
         findings = filter_.apply(inference.decoded, inference.placement)
         now_ns = time.monotonic_ns()
+        engine_ns = inference.preprocess_ns + inference.invoke_ns
         latency = Latency(
             wait=(taken_ns - frame.arrived_ns) / NS_PER_MS,
-            preprocess=(inference.filled_ns - taken_ns) / NS_PER_MS,
-            inference=(inference.invoked_ns - inference.filled_ns) / NS_PER_MS,
-            decode=(now_ns - inference.invoked_ns) / NS_PER_MS,
+            preprocess=inference.preprocess_ns / NS_PER_MS,
+            inference=inference.invoke_ns / NS_PER_MS,
+            decode=(now_ns - taken_ns - engine_ns) / NS_PER_MS,
             total=(now_ns - frame.arrived_ns) / NS_PER_MS,
         )
         due = self._cadence.due(findings, now_ns)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from .decoders.classification import Activation
 from .decoders.tasks import Learning, Output, Task, Told, find_task
-from .engine.preprocess import Normalization, PixelRule, image_shape, pixel_rule
+from .engine.preprocess import Normalization
 from .engine.tflite_file import ModelFile
 from .engine.tflite_graph import FileTensor
 from .errors import ModelError
-from .records import ANOMALY_VALUES, PixelOrder, TensorSpec
+from .inputs import Input, WindowInput, read_input
+from .records import ANOMALY_VALUES, TensorSpec
+from .samples import Gives
 from .store.labels import Labels, find_labels
 from .store.models import ModelFiles
 from .store.sidecar import Sidecar
@@ -25,39 +27,43 @@ from .store.sidecar import Sidecar
 class Reading:
     """How edged runs a model.
 
-    ``picture_input`` is the position of the input that gets the frame; ``feedback`` maps the
-    other inputs' positions to those of the outputs that are fed back into them.
+    ``input`` is what gets the frame or the window; ``feedback`` maps the other inputs' positions to
+    those of the outputs that are fed back into them.
     """
 
     task: Task
     labels: Labels
-    picture_input: int
-    pixels: PixelRule
-    order: PixelOrder | None
+    input: Input
     feedback: Mapping[int, int]
 
 
 def read_model(
-    files: ModelFiles, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    files: ModelFiles,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    gives: Gives | None = None,
 ) -> Reading:
-    """``inputs`` and ``outputs`` are as the runtime has them. Raises ModelError."""
+    """``inputs`` and ``outputs`` are as the runtime has them; ``gives``: what the source does, None
+    where there is none. Raises ModelError.
+    """
     facts, sidecar = files.facts, files.sidecar
     _refuse_dynamic(inputs)
-    picture_input, feedback = _find_inputs(inputs, outputs)
+    position, feedback = _find_inputs(inputs, outputs)
+    normalization = _normalization(files.name, sidecar, facts, position)
+    input_ = read_input(position, inputs[position], sidecar.input, normalization, gives)
     described = [
         _output(position, tensor, facts)
         for position, tensor in enumerate(outputs)
         if position not in feedback.values()
     ]
-    task = find_task(described, _told(sidecar, inputs[picture_input].shape))
+    task = find_task(described, _told(sidecar, inputs[position].shape))
+    if task.name == "detection" and isinstance(input_, WindowInput):
+        raise ModelError("it finds boxes, and a window of samples has none. Give it pictures")
     labels = _labels(files, task)
-    normalization = _normalization(files.name, sidecar, facts, picture_input)
     return Reading(
         task=task,
         labels=labels,
-        picture_input=picture_input,
-        pixels=pixel_rule(inputs[picture_input], normalization),
-        order=PixelOrder(sidecar.input.colour) if sidecar.input.colour else None,
+        input=input_,
         feedback=feedback,
     )
 
@@ -98,25 +104,23 @@ def _refuse_dynamic(inputs: Sequence[TensorSpec]) -> None:
 def _find_inputs(
     inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
 ) -> tuple[int, Mapping[int, int]]:
-    """The input for the picture, and which output comes back into each of the others."""
+    """The input for what comes in, and which output comes back into each of the others."""
     if len(inputs) == 1:
-        image_shape(inputs[0])
         return 0, {}
     partners = {
         position: [place for place, output in enumerate(outputs) if _alike(tensor, output)]
         for position, tensor in enumerate(inputs)
     }
-    pictures = [position for position, places in partners.items() if not places]
+    fed = [position for position, places in partners.items() if not places]
     states = {position: places for position, places in partners.items() if places}
     used = [place for places in states.values() for place in places]
-    if len(pictures) != 1 or len(used) != len(states) or len(set(used)) != len(used):
+    if len(fed) != 1 or len(used) != len(states) or len(set(used)) != len(used):
         shown = ", ".join(f'"{t.name}" {"x".join(map(str, t.shape))} {t.dtype}' for t in inputs)
         raise ModelError(
-            f"it has {len(inputs)} inputs ({shown}). A pipeline feeds one picture; other inputs "
+            f"it has {len(inputs)} inputs ({shown}). A pipeline feeds one; other inputs "
             "must each be alike to just one output, which is then fed back"
         )
-    image_shape(inputs[pictures[0]])
-    return pictures[0], {position: places[0] for position, places in states.items()}
+    return fed[0], {position: places[0] for position, places in states.items()}
 
 
 def _alike(one: TensorSpec, other: TensorSpec) -> bool:

@@ -78,6 +78,10 @@ class TensorSpec:
     dtype: str  # NumPy's name: "uint8", "int8", "float32", "int64", ...
     quantization: Quantization | None
 
+    @property
+    def shown_shape(self) -> str:
+        return "x".join(map(str, self.shape)) or "a single number"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:

@@ -12,7 +12,6 @@ from weakref import WeakSet
 from .baseline import Baseline
 from .cadence import Cadence
 from .capture import Capture, CaptureState
-from .engine.geometry import scaled_size
 from .errors import ModelError
 from .events import Event, about
 from .filter import Filter
@@ -24,7 +23,6 @@ from .pipeline import Pipeline, Serving
 from .reading import Reading
 from .records import (
     Candidate,
-    Frame,
     ModelReport,
     ModelSpec,
     PipelineInfo,
@@ -33,6 +31,7 @@ from .records import (
     Size,
     Verdict,
 )
+from .samples import Captured, Want
 from .service.governor import FULL, Slowing
 from .service.metrics import PipelineStats
 from .sources import Source
@@ -102,7 +101,7 @@ class Runner:
         self._changed = threading.Condition()  # guards the three above, and plan
         self._health = HealthLamp(plan.name, publish)
         self._stats = PipelineStats(time.monotonic_ns())
-        slot: LatestSlot[Frame] = LatestSlot()
+        slot: LatestSlot[Captured] = LatestSlot()
         self._slot = slot
         self._capture = Capture(
             plan.name,
@@ -210,7 +209,7 @@ class Runner:
         return self._stats.take(
             now_ns,
             frames=self._capture.frames,
-            dropped=self._slot.dropped,
+            dropped=self._slot.dropped + self._stats.unfit,
             skipped=self._capture.skipped,
         )
 
@@ -248,6 +247,7 @@ class Runner:
             filter_ = self._filter(bundle, model)
             self._filters.add(filter_)
         before, serving = self._serving, Serving(bundle, model, filter_, expected)
+        self._slot.hold(model.waiting)
         self._pipeline.swap(serving, before)
         with self._changed:
             self._serving = serving
@@ -322,27 +322,24 @@ class Runner:
 
     def _tell_serving(self, model: Model) -> None:
         log.info(
-            "pipeline %s: model %s %s serves %s; labels: %s; pixels: %s",
+            "pipeline %s: model %s %s serves %s; labels: %s; %s: %s",
             self.plan.name,
             model.spec.name,
             model.spec.version,
             model.spec.task,
             model.reading.labels.origin,
-            model.reading.pixels.said,
+            model.reading.input.what,
+            model.reading.input.said,
             extra=about(Event.MODEL, self.plan.name, model.spec.name),
         )
 
     def _resize(self, before: Serving, serving: Serving) -> None:
-        """Ask a source that scales for another size, where the models differ in it."""
+        """Ask the source for something else, where that is what the model wants."""
         if self._want(before) != self._want(serving):
             self._capture.reopen(self._want(serving))
 
-    def _want(self, serving: Serving) -> Size | None:
-        """The size to ask the source for, where it can scale for the model."""
-        plan = self.plan
-        if plan.frame_size is None:
-            return None
-        return scaled_size(plan.frame_size, serving.model.input_size, plan.options.fit)
+    def _want(self, serving: Serving) -> Want:
+        return serving.model.want(self.plan.frame_size)
 
     # ---- the runner's thread -------------------------------------------------------------------
 

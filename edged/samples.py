@@ -6,6 +6,7 @@ opening of their source, those that were lost too: so a gap shows, wherever one 
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from .records import FloatArray, Frame, Size
@@ -72,6 +73,13 @@ class WindowShape:
     rate_hz: float | None
     length: int
     hop: int | None = None
+
+
+class Gives(enum.Enum):
+    """What a source gives."""
+
+    FRAMES = "frames"
+    WINDOWS = "windows"
 
 
 Captured = Frame | Window

@@ -19,6 +19,7 @@ from edged.sources.pi_camera import Picamera2Source
 from edged.sources.synthetic import SyntheticSource
 from edged.sources.v4l2 import V4l2Source
 from edged.sources.video import VideoSource
+from edged.sources.windowed import WindowedSource
 
 
 def config(text: str, source: str = 'kind = "synthetic"') -> Config:
@@ -38,6 +39,10 @@ def pipeline(source: str, text: str = "") -> Pipeline:
         ('kind = "video"\npath = "a.mp4"\nrealtime = false', VideoSource, False),
         ('kind = "images"\npath = "a"', ImagesSource, False),
         ('kind = "synthetic"', SyntheticSource, None),
+        ('kind = "iio"\ndevice = "bmi160"', WindowedSource, True),
+        ('kind = "microphone"', WindowedSource, True),
+        ('kind = "wav"\npath = "a.wav"', WindowedSource, True),
+        ('kind = "csv"\npath = "a.csv"\nrealtime = false', WindowedSource, False),
     ],
 )
 def test_every_kind_of_source_is_made_and_nothing_opened(
@@ -58,6 +63,8 @@ def test_every_kind_of_source_is_made_and_nothing_opened(
         ('kind = "picamera2"\nfps = 10', True, 10),
         ('kind = "video"\npath = "a.mp4"', True, None),
         ('kind = "video"\npath = "a.mp4"\nrealtime = false', False, None),
+        ('kind = "csv"\npath = "a.csv"\nfps = 2', True, 2),
+        ('kind = "wav"\npath = "a.wav"\nrealtime = false', False, None),
         ('kind = "images"\npath = "a"', False, None),
         ('kind = "images"\npath = "a"\nfps = 4', True, 4),
         ('kind = "images"\npath = "a"\nfps = 4\nrealtime = false', False, 4),

@@ -275,7 +275,7 @@ def test_two_numbers_of_one_name_are_refused(load: Load) -> None:
 
 REFUSED = {
     "two_inputs": 'it has 2 inputs ("image" 1x32x32x3 float32, "other" 1x7 float32). A pipeline '
-    "feeds one picture; other inputs must each be alike to just one output, which is then fed back",
+    "feeds one; other inputs must each be alike to just one output, which is then fed back",
     "classifier_float32_dynamic_batch": 'its input "image" has a dynamic batch (?x32x32x3). '
     "Export it with a fixed shape and a batch of 1",
     "segmentation": "its outputs fit no task of this version (classification, detection, "

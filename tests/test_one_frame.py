@@ -82,7 +82,9 @@ def test_a_picture_becomes_a_published_class(tmp_path: Path) -> None:
     assert frame.order is PixelOrder.BGR
 
     # Preprocessing scales it into the interpreter's own memory, in the model's order: RGB.
-    preprocessor = Preprocessor(engine.inputs[0], reading.pixels, reading.order, Fit.STRETCH)
+    preprocessor = Preprocessor(
+        engine.inputs[0], reading.input.pixels, reading.input.order, Fit.STRETCH
+    )
     placement = preprocessor.fill(frame, engine.input_view())
     assert engine.input_view()[0, 0, 0].tolist() == [255, 0, 0]
 

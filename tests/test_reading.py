@@ -64,21 +64,21 @@ def tensors(name: str) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
 def test_what_becomes_of_a_byte_is_said_and_an_assumption_named_as_such(
     read: Read, name: str, said: str
 ) -> None:
-    assert read(name).pixels.said == said
+    assert read(name).input.said == said
 
 
 def test_a_normalisation_that_changes_nothing_costs_nothing(read: Read) -> None:
     reading = read("classifier_uint8_background")
-    assert reading.pixels.said.startswith("(byte - 0) / 255, from its metadata")
-    assert reading.pixels.table is None
+    assert reading.input.said.startswith("(byte - 0) / 255, from its metadata")
+    assert reading.input.pixels.table is None
 
 
 def test_the_sidecar_goes_before_the_metadata(read: Read) -> None:
     reading = read("classifier_float32_metadata", "[input]\nmean = 1\nstd = [2, 3, 4]")
     said = "(byte - 1) / 2, 3, 4, from classifier_float32_metadata.toml"
-    assert reading.pixels.said == said
-    assert reading.pixels.table is not None
-    assert reading.pixels.table[7].tolist() == [3, 2, 1.5]
+    assert reading.input.said == said
+    assert reading.input.pixels.table is not None
+    assert reading.input.pixels.table[7].tolist() == [3, 2, 1.5]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_sidecar_goes_before_the_metadata(read: Read) -> None:
 def test_the_order_of_colours_is_what_the_sidecar_tells(
     read: Read, sidecar: str, order: PixelOrder | None
 ) -> None:
-    assert read("classifier_uint8", sidecar).order is order
+    assert read("classifier_uint8", sidecar).input.order is order
 
 
 # ---- labels --------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_the_label_offset_of_a_sidecar_is_taken(read: Read) -> None:
 
 def test_an_input_that_is_like_an_output_is_fed_by_it(read: Read) -> None:
     reading = read("stateful")
-    assert (reading.picture_input, dict(reading.feedback)) == (0, {1: 1})
+    assert (reading.input.position, dict(reading.feedback)) == (0, {1: 1})
     # The output that is fed back is no result: what is left is a classification.
     assert reading.task.name == "classification"
 
@@ -163,19 +163,22 @@ def test_an_input_whose_size_is_open_is_refused() -> None:
 @pytest.mark.parametrize(
     ("shape", "shown"),
     [
-        ((1, 16000), "1x16000"),
+        ((1, 2, 3, 4), "1x2x3x4"),
         ((2, 32, 32, 3), "2x32x32x3"),
         ((1, 3, 32, 32), "1x3x32x32"),
         ((), "a single number"),
     ],
 )
-def test_an_input_that_is_no_picture_is_refused(shape: tuple[int, ...], shown: str) -> None:
+def test_an_input_that_is_neither_picture_nor_window_is_refused(
+    shape: tuple[int, ...], shown: str
+) -> None:
     files = read_model_files(SMALL_MODELS / "classifier_uint8.tflite")
     (image,), outputs = tensors("classifier_uint8")
     with pytest.raises(ModelError) as told:
         read_model(files, (replace(image, shape=shape, shape_signature=shape),), outputs)
     assert str(told.value) == (
-        f"its input is {shown}; a picture needs 1 x height x width x 3, or x 1 for grey"
+        f"its input is {shown}; a picture needs 1 x height x width x 3, or x 1 for grey, and a "
+        "window 1 x samples x channels, or 1 x samples for one channel"
     )
 
 

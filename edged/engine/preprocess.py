@@ -15,7 +15,8 @@ import numpy as np
 
 from ..errors import ModelError
 from ..records import AnyArray, Frame, PixelOrder, Size, TensorSpec, UInt8Array
-from .geometry import Fit, Placement
+from ..samples import Captured, Want
+from .geometry import Fit, Placement, scaled_size
 
 _SWAPS = {
     (PixelOrder.RGB, PixelOrder.BGR): cv2.COLOR_RGB2BGR,
@@ -29,7 +30,7 @@ _SWAPS = {
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """``(byte - mean) / std``, for all channels alike (one number) or each its own (three).
+    """``(value - mean) / std``, for all channels alike (one number) or each its own.
 
     ``origin`` says where the rule comes from, for people to read.
     """
@@ -37,6 +38,10 @@ class Normalization:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     origin: str
+
+    def said(self, of: str) -> str:
+        """``of``: what is normalised."""
+        return f"({of} - {_shown(self.mean)}) / {_shown(self.std)}, from {self.origin}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,9 @@ def pixel_rule(tensor: TensorSpec, normalization: Normalization | None) -> Pixel
     real = (byte[:, None] - mean) / std
     if len(mean) == 1:
         real = real[:, 0]
-    said = f"(byte - {_shown(normalization.mean)}) / {_shown(normalization.std)}"
+    said = normalization.said("byte")
     if dtype == np.float32:
-        return PixelRule(real.astype(np.float32), f"{said}, from {normalization.origin}")
+        return PixelRule(real.astype(np.float32), said)
     if tensor.quantization is None:
         raise ModelError(
             f"{normalization.origin} normalises its {tensor.dtype} input, but the tensor has no "
@@ -84,7 +89,7 @@ def pixel_rule(tensor: TensorSpec, normalization: Normalization | None) -> Pixel
     steps = real / scale
     stored = np.trunc(steps + np.copysign(0.5, steps)) + zero
     table = np.clip(stored, limits.min, limits.max).astype(dtype)
-    said = f"{said}, from {normalization.origin}, then scale {scale:.6g}, zero point {zero}"
+    said = f"{said}, then scale {scale:.6g}, zero point {zero}"
     same = dtype == np.uint8 and bool(np.all(np.arange(256) == table.T))
     return PixelRule(None if same else table, said)
 
@@ -121,6 +126,16 @@ class Preprocessor:
         self._bar = 0 if table is None else table.reshape(256, -1)[0]
         self._placement: Placement | None = None
         self._scaled: dict[int, UInt8Array] = {}
+
+    def want(self, frame_size: Size | None) -> Want:
+        """What to ask of a source that gives frames of ``frame_size`` and scales them at no cost;
+        None: nothing, of one that does not.
+        """
+        return scaled_size(frame_size, self.size, self._fit) if frame_size is not None else None
+
+    def fits(self, item: Captured) -> bool:
+        """Frames of all sizes do."""
+        return True
 
     def fill(self, frame: Frame, view: AnyArray) -> Placement:
         """Write ``frame`` into ``view``, the input tensor's memory; where it came to lie there."""
@@ -178,13 +193,12 @@ class Preprocessor:
 
 
 def image_shape(tensor: TensorSpec) -> tuple[int, int, int]:
-    """Height, width and channels of an image input. Raises ModelError for any other shape."""
+    """Height, width and channels of an input that ``is_picture``."""
+    height, width, *channels = tensor.shape[1:]
+    return height, width, channels[0] if channels else 1
+
+
+def is_picture(tensor: TensorSpec) -> bool:
+    """Whether its shape is 1 x height x width x 3, or x 1 for grey, or without that 1."""
     shape = tensor.shape
-    if len(shape) == 4 and shape[0] == 1 and shape[3] in (1, 3):
-        return shape[1], shape[2], shape[3]
-    if len(shape) == 3 and shape[0] == 1:
-        return shape[1], shape[2], 1
-    text = "x".join(map(str, shape)) or "a single number"
-    raise ModelError(
-        f"its input is {text}; a picture needs 1 x height x width x 3, or x 1 for grey"
-    )
+    return shape[:1] == (1,) and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)))

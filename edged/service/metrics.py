@@ -28,6 +28,8 @@ class PipelineStats:
         self._inferred_before = 0
         self.inferred = 0
         self.published = 0
+        self.unfit = 0
+        """Windows that were cut for another model than serves, after a swap."""
         self.busy_ms = 0.0
         """What a frame takes of the inference thread's time, smoothed."""
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..errors import SourceError
-from ..records import Frame, Size
-from ..samples import Samples
+from ..samples import Captured, Samples, Want
 
 
 class Unreadable(SourceError):
@@ -28,29 +27,31 @@ class NotYet(Exception):
 
 
 class Source(Protocol):
-    """What a source must do. ``__init__`` checks its arguments and touches nothing."""
+    """What a source of frames, or of windows, must do. ``__init__`` touches nothing."""
 
     @property
     def live(self) -> bool:
-        """Whether frames come at a pace of their own: a camera, a recording in real time.
+        """Whether they come at a pace of their own: a camera, a recording in real time.
 
         A live frame that comes sooner than wanted is passed over; a source that is not live waits.
         """
 
-    def open(self, want: Size | None) -> None:
+    def open(self, want: Want) -> None:
         """Touch the world; called from the capture thread, again after every failure.
 
-        ``want`` is the size at which the model will see the whole frame: a source that can scale
-        at no cost (the Pi's ISP) gives that size; others ignore it. Raises SourceError.
+        ``want`` of a source of frames is the size at which the model will see the whole frame: one
+        that can scale at no cost (the Pi's ISP) gives that size; others ignore it. Of a source of
+        windows it is their shape. Called on an open source where another model wants something
+        else: what need not be touched for that stays as it is. Raises SourceError.
         """
 
-    def read(self) -> Frame | None:
-        """The next frame, or None at the end of a recording; called from the capture thread.
+    def read(self) -> Captured | None:
+        """The next one, or None at the end of a recording; called from the capture thread.
 
         May block, for a bounded time. A recording that is played in real time stamps a frame
         (``captured_ns``) with the moment at which it is due, and gives it at once: the capture
-        thread holds it back until then. Raises Unreadable, and SourceError when the source has
-        failed: it will be closed and opened again later.
+        thread holds it back until then. Raises Unreadable, Gap and NotYet, and SourceError when the
+        source has failed: it will be closed and opened again later.
         """
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from ..errors import SourceError
-from ..records import Frame, PixelOrder, Size, UInt8Array
+from ..records import Frame, PixelOrder, UInt8Array
+from ..samples import Want
 from . import Unreadable
 from .pictures import is_whole
 
@@ -37,7 +38,7 @@ class ImagesSource:
         self._left: list[Path] = []  # of this round, the next one last
         self._good: list[Path] = []
 
-    def open(self, want: Size | None) -> None:
+    def open(self, want: Want) -> None:
         self._good = []
         self._left = self._listed()[::-1]
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import SourceError
 from ..records import Frame, PixelOrder, Size, UInt8Array
+from ..samples import Want
 from .buffers import FramePool
 
 TIMEOUT_S = 5.0
@@ -65,14 +66,14 @@ class Picamera2Source:
         self._pool = FramePool((0, 0, 3))
         self._wide = np.empty((0, 0, 3), np.uint8)
 
-    def open(self, want: Size | None) -> None:
+    def open(self, want: Want) -> None:
         self.close()
         if self._module is None:
             self._module = _picamera2()
         self._check_index()
         try:
             self._camera = self._module.Picamera2(self._index)
-            self._configure(want)
+            self._configure(want if isinstance(want, Size) else None)
             self._camera.start()
         except (RuntimeError, IndexError, OSError) as error:
             raise SourceError(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..records import Frame, PixelOrder, Size
+from ..samples import Want
 from .buffers import FramePool
 from .scene import Scene, Truth
 
@@ -40,7 +41,7 @@ class SyntheticSource:
         self._interval_ns = round(1e9 / max(fps, 1.0)) if fps else 0
         self._next_ns = 0
 
-    def open(self, want: Size | None) -> None:
+    def open(self, want: Want) -> None:
         """Prepare the scene. ``want`` is ignored: a scene costs the more the larger it is drawn."""
         if self._scene is None:
             self._scene = Scene(self._seed, self._size)

@@ -14,6 +14,7 @@ import cv2
 from ..errors import SourceError
 from ..events import Event, about
 from ..records import Frame, PixelOrder, Size, UInt8Array
+from ..samples import Want
 from .opencv import TIMEOUT_S, Reader
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class V4l2Source:
         self._reader: Reader | None = None
         self._number = 0
 
-    def open(self, want: Size | None) -> None:
+    def open(self, want: Want) -> None:
         self.close()
         self._check_access()
         capture = self._open_capture(self._device, cv2.CAP_V4L2)

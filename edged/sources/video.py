@@ -13,7 +13,8 @@ import cv2
 
 from ..errors import SourceError
 from ..events import Event, about
-from ..records import Frame, PixelOrder, Size, UInt8Array
+from ..records import Frame, PixelOrder, UInt8Array
+from ..samples import Want
 from .opencv import TIMEOUT_S, Reader
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class VideoSource:
         self._interval_ns = 0
         self._due_ns = 0
 
-    def open(self, want: Size | None) -> None:
+    def open(self, want: Want) -> None:
         if not self._is_stream:
             _check_file(Path(self._path))
         self._begin()

@@ -13,8 +13,12 @@ from ..toml_types import Problem, Table
 from ..typed_toml import parse
 
 PerChannel = Annotated[
-    float | Annotated[tuple[float, ...], Meta(min_length=1, max_length=4)],
-    Meta(description="a number, or a list of 1 to 4 numbers, one a channel"),
+    float | Annotated[tuple[float, ...], Meta(min_length=1, max_length=1024)],
+    Meta(description="a number, or a list of numbers, one a channel"),
+]
+Channels = Annotated[
+    tuple[Annotated[str, Meta(min_length=1)], ...],
+    Meta(min_length=1, max_length=1024, description="a list of the names of channels"),
 ]
 Output = Annotated[
     Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)],
@@ -23,13 +27,17 @@ Output = Annotated[
 
 
 class InputTable(Table, frozen=True):
-    """How pixels are scaled: ``normalised = (byte - mean) / std``, byte 0..255, by channel or for
-    all; and the order of the channels the model was trained on. None: not told.
+    """How what comes in is scaled: ``normalised = (value - mean) / std``, by channel or for all; a
+    value is a pixel's byte, 0..255, or a sample in its channel's unit. And what the model was
+    trained on: pictures with their channels in the order ``colour``, or windows of samples at
+    ``rate_hz``, of ``channels`` in this order. None: not told.
     """
 
     mean: PerChannel | None = None
     std: PerChannel | None = None
     colour: Literal["rgb", "bgr", "gray"] | None = None
+    rate_hz: Annotated[float, Meta(gt=0)] | None = None
+    channels: Channels | None = None
 
     @classmethod
     def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -37,11 +45,17 @@ class InputTable(Table, frozen=True):
         mean, std = table.get("mean"), table.get("std")
         for given, absent in (("mean", "std"), ("std", "mean")):
             if given in table and absent not in table:
-                yield Problem(absent, f"missing; {given} is given: (byte - mean) / std needs both")
+                yield Problem(absent, f"missing; {given} is given: (value - mean) / std needs both")
         if isinstance(mean, list) and isinstance(std, list) and len(mean) != len(std):
             yield Problem("std", f"{len(std)} numbers do not go with the {len(mean)} of mean")
         if any(s == 0 for s in (std if isinstance(std, list) else [std])):
-            yield Problem("std", "0 is not allowed; the pixels are divided by it")
+            yield Problem("std", "0 is not allowed; values are divided by it")
+        channels = table.get("channels")
+        if isinstance(channels, list) and len(set(map(str, channels))) != len(channels):
+            yield Problem("channels", "a name comes twice; each channel has its own")
+        for samples in ("rate_hz", "channels"):
+            if "colour" in table and samples in table:
+                yield Problem(samples, "colour is given, which is of pictures; this is of samples")
 
 
 class OutputsTable(Table, frozen=True):

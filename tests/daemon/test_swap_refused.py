@@ -33,7 +33,7 @@ REFUSED = {
     ),
     "two pictures": (
         (SMALL_MODELS / "two_inputs.tflite").read_bytes(),
-        r"it has 2 inputs \(.*\). A pipeline feeds one picture; .*",
+        r"it has 2 inputs \(.*\). A pipeline feeds one; .*",
     ),
 }
 

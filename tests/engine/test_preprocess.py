@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edged.engine.geometry import Fit
-from edged.engine.preprocess import Normalization, Preprocessor, image_shape, pixel_rule
+from edged.engine.preprocess import Normalization, Preprocessor, is_picture, pixel_rule
 from edged.errors import ModelError
 from edged.records import Frame, PixelOrder, Quantization, TensorSpec
 
@@ -150,10 +150,20 @@ def test_frames_may_change_their_size() -> None:
         assert np.count_nonzero(view == 127) == target.width * target.height * 3
 
 
-@pytest.mark.parametrize("shape", [(1, 10), (2, 8, 8, 3), (1, 8, 8, 4), ()])
-def test_an_input_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ModelError, match="a picture needs 1 x height x width x 3"):
-        image_shape(tensor(shape, "uint8"))
+@pytest.mark.parametrize(
+    ("shape", "picture"),
+    [
+        ((1, 10), False),
+        ((2, 8, 8, 3), False),
+        ((1, 8, 8, 4), False),
+        ((), False),
+        ((1, 8, 8, 3), True),
+        ((1, 8, 8, 1), True),
+        ((1, 8, 8), True),
+    ],
+)
+def test_a_picture_is_known_by_its_shape(shape: tuple[int, ...], picture: bool) -> None:
+    assert is_picture(tensor(shape, "uint8")) is picture
 
 
 def test_an_input_of_another_dtype_is_refused() -> None:

@@ -97,15 +97,15 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
         ("label_offset = 0.5", "label_offset: 0.5 is not allowed; a whole number from -100000"),
         ("labels = []", "labels: an empty list is not allowed; a list of labels, class 0 first"),
         ("latency_budget_ms = 0", "latency_budget_ms: 0 is not allowed; a number above 0"),
-        ("input.mean = 127", "input.std: missing; mean is given: (byte - mean) / std needs both"),
-        ("input.std = 127", "input.mean: missing; std is given: (byte - mean) / std needs both"),
+        ("input.mean = 127", "input.std: missing; mean is given: (value - mean) / std needs both"),
+        ("input.std = 127", "input.mean: missing; std is given: (value - mean) / std needs both"),
         (
             "input = {mean = [], std = 1}",
             "input.mean: an empty list is not allowed; "
-            "a number, or a list of 1 to 4 numbers, one a channel",
+            "a number, or a list of numbers, one a channel",
         ),
-        ("input = {mean = 0, std = 0}", "input.std: 0 is not allowed; the pixels are divided by"),
-        ("input = {mean = 0, std = [1, 0.0]}", "input.std: 0 is not allowed; the pixels are"),
+        ("input = {mean = 0, std = 0}", "input.std: 0 is not allowed; values are divided by"),
+        ("input = {mean = 0, std = [1, 0.0]}", "input.std: 0 is not allowed; values are"),
         (
             "input = {mean = [1, 2], std = [1, 2, 3]}",
             "input.std: 3 numbers do not go with the 2 of mean",
