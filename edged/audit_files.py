@@ -91,6 +91,9 @@ def reads(config: configuration.Config, models_dir: Path) -> Iterator[Place]:
             yield Place(place, f"what pipeline {pipeline.name} looks at")
         if pipeline.delegate is not None:
             yield Place(f"{pipeline.delegate}", f"the delegate of pipeline {pipeline.name}")
+    if any(isinstance(pipeline.source, configuration.Microphone) for pipeline in config.pipelines):
+        for where in ("/usr/share/alsa/*", "/etc/alsa/*", "/etc/asound.conf", "/proc/asound/*"):
+            yield Place(where, "which microphones there are, and how ALSA is set up")
     yield Place("/proc/self/*", "its own memory, and processor time while a model is probed")
     if config.spool.max_bytes > 0:
         yield Place("/proc/sys/kernel/random/boot_id", "whether the machine was started anew")
@@ -123,6 +126,8 @@ def _source(source: configuration.SourceTable) -> str | None:
             return f"{source.device}"
         case configuration.Picamera2():
             return f"camera {source.camera} (libcamera's devices: /dev/media*, /dev/video*)"
+        case configuration.Microphone():
+            return "/dev/snd/*"
         case configuration.Images():
             return f"{source.path}"
         case configuration.Video() if "://" not in source.path:

@@ -15,6 +15,7 @@ from .check_system import (
     check_cameras,
     check_chip,
     check_clock,
+    check_microphones,
     check_places,
     check_unit,
     check_user,
@@ -74,6 +75,7 @@ def check(
     running = _check_other(report, host, state_dir, unit)
     keys = _check_keys(report, config.models)
     check_cameras(report, host, config.pipelines)
+    check_microphones(report, host.root, config.pipelines)
     for pipeline in config.pipelines:
         reading = _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
         _check_source(report, pipeline, running, reading)

@@ -127,6 +127,16 @@ def check_cameras(
         report.note("cameras", f"video devices: {', '.join(host.cameras()) or 'none'}")
 
 
+def check_microphones(
+    report: Report, root: Path, pipelines: Sequence[configuration.Pipeline]
+) -> None:
+    """Which devices can record, where a pipeline wants one."""
+    if any(isinstance(pipeline.source, configuration.Microphone) for pipeline in pipelines):
+        from .sources.microphone import capture_devices
+
+        report.note("sound", f"devices that record: {', '.join(capture_devices(root)) or 'none'}")
+
+
 def check_chip(report: Report, host: Host, hot_c: float) -> None:
     """Heat and power; nothing on a machine that tells neither."""
     chip = Chip(host.root, vcgencmd)

@@ -131,6 +131,21 @@ def test_it_listens_on_nothing_and_reaches_only_the_broker_and_network_cameras()
     assert "secret" not in "\n".join(as_text(found))
 
 
+def test_a_microphone_is_a_device_and_what_alsa_says_of_it() -> None:
+    def read(source: str) -> set[str]:
+        return {place.where for place in audited(f"{FRONT}[pipelines.source]\n{source}").reads}
+
+    more = read('kind = "microphone"') - read('kind = "synthetic"')
+
+    assert more == {
+        "/dev/snd/*",
+        "/etc/alsa/*",
+        "/etc/asound.conf",
+        "/proc/asound/*",
+        "/usr/share/alsa/*",
+    }
+
+
 def test_without_a_spool_no_spool_is_written() -> None:
     def written(text: str) -> str:
         return " ".join(place.where for place in audited(text).writes)

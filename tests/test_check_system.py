@@ -15,6 +15,7 @@ from edged.check_system import (
     check_cameras,
     check_chip,
     check_clock,
+    check_microphones,
     check_places,
     check_unit,
     check_user,
@@ -303,6 +304,20 @@ def test_usb_cameras_are_told_by_their_names(tmp_path: Path, told: Lines) -> Non
     put(tmp_path, "sys/class/video4linux/video0/name", "HD Webcam\n")
     check_cameras(told.report, Host(tmp_path), USB)
     assert told.lines == ["note   cameras  video devices: /dev/video0 (HD Webcam), /dev/video1"]
+
+
+def test_the_devices_that_record_are_told_where_a_pipeline_listens(
+    tmp_path: Path, told: Lines
+) -> None:
+    put(tmp_path, "proc/asound/card1/id", "Device\n")
+    put(tmp_path, "proc/asound/pcm", "01-00: USB Audio : USB Audio : playback 1 : capture 1\n")
+    check_microphones(told.report, tmp_path, USB)
+    check_microphones(told.report, tmp_path, pipelines('kind = "microphone"'))
+    check_microphones(told.report, tmp_path / "none", pipelines('kind = "microphone"'))
+    assert told.lines == [
+        "note   sound    devices that record: sysdefault:CARD=Device (USB Audio)",
+        "note   sound    devices that record: none",
+    ]
 
 
 def test_where_no_pipeline_wants_a_camera_none_is_looked_for(tmp_path: Path, told: Lines) -> None:
