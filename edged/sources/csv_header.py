@@ -59,10 +59,13 @@ def read_header(line: str, name: str) -> Header:
 
     The first column that is a time by its name and unit is the time.
     """
-    if "\0" in line:
-        raise SourceError(f"{name} is not text in UTF-8, and so no table that can be read.")
     delimiter = max(_DELIMITERS, key=line.count) if any(map(line.count, _DELIMITERS)) else ","
-    fields = next(csv.reader([line], delimiter=delimiter))
+    try:
+        fields = next(csv.reader([line], delimiter=delimiter))
+    except (csv.Error, StopIteration):
+        fields = []
+    if not fields or "\0" in line:
+        raise SourceError(f"{name} is not text in UTF-8, and so no table that can be read.")
     if all(map(_is_number, fields)):
         raise SourceError(
             f"{name} begins with numbers; its first line must be a header with the channels' names."

@@ -20,6 +20,7 @@ from . import Unreadable
 log = logging.getLogger(__name__)
 
 BLOCK_S = 0.1
+MOST_IN_A_BLOCK = 10_000
 LONGEST_PAUSE_S = 10.0
 MOST_BEHIND_NS = 1_000_000_000
 
@@ -111,7 +112,8 @@ class Recording(ABC):
     def read(self) -> Samples | None:
         while self._file is not None or self._begin_next():
             assert self._file is not None
-            part = self._file.read(max(1, round(self._file.rate_hz * BLOCK_S)))
+            count = round(min(self._file.rate_hz * BLOCK_S, MOST_IN_A_BLOCK))
+            part = self._file.read(max(1, count))
             if part is not None:
                 return self._dated(part, self._file)
             self._file.close()

@@ -258,7 +258,7 @@ def test_bad_rows_without_times_are_lost_one_by_one(tmp_path: Path) -> None:
 
 
 def test_a_quote_without_end_costs_its_row_and_no_memory(tmp_path: Path) -> None:
-    text = 'x,y\n1,2\n"3,4\n' + "5,6\n" * 100_000
+    text = 'x,y\n1,2\n"3,4\n' + "5,6\n" * 40_000
     read = of(tmp_path, text, rate_hz=100)
     assert read.rows[0] == [1, 2]
     assert read.faults[0].startswith("imu.csv, line ")
@@ -281,6 +281,29 @@ def test_every_row_is_given_or_told(
     assert read.rows == {n: [n, n] for n, ok in enumerate(good) if ok}
     lines = [f"line {n + 2} " for n, ok in enumerate(good) if not ok]
     assert all(line in fault for line, fault in zip(lines, read.faults, strict=True))
+
+
+_FIELDS = st.sampled_from(
+    [*'0123456789.,;\t"\r\n -+exX(\0', "nan", "time", "2026-11-22", "9" * 400, "µ", "\ufeff"]
+)
+
+
+@given(text=st.lists(_FIELDS, max_size=60).map("".join), rate_hz=st.none() | st.just(10.0))
+def test_whatever_a_file_holds_only_sentences_come_of_it(
+    tmp_path_factory: pytest.TempPathFactory, text: str, rate_hz: float | None
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.csv"
+    for content in (text, "time,x\n0,1\n" + text, "x\ty (g)\n0\t1\n" + text):
+        path.write_text(content, newline="")
+        reason, read = "", Read()
+        try:
+            read = read_all(source_of(path, rate_hz=rate_hz))
+        except SourceError as error:
+            reason = str(error)
+        assert bool(reason) != bool(read.rows)
+        assert all(told.isprintable() for told in (reason, *read.faults))
+        assert all(np.isfinite(block.values).all() for block in read.blocks)
+        assert all(block.rate_hz > 0 for block in read.blocks)
 
 
 # ---- times --------------------------------------------------------------------------------------

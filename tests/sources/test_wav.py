@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import struct
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edged.errors import SourceError
 from edged.records import AnyArray, FloatArray
@@ -174,6 +177,37 @@ def test_what_cannot_be_played_is_told_in_a_sentence(
     path.write_bytes(content)
     with pytest.raises(SourceError, match=f"^{re.escape('a.wav ' + reason)}"):
         blocks_of(path)
+
+
+@given(
+    spoilt=st.lists(st.tuples(st.integers(0, 75), st.integers(0, 255)), max_size=6),
+    cut=st.integers(0, 120),
+)
+def test_whatever_a_file_holds_only_sentences_come_of_it(
+    tmp_path_factory: pytest.TempPathFactory, spoilt: list[tuple[int, int]], cut: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.wav"
+    header = extensible(FLOAT, 4)
+    content = bytearray(riff(chunk(b"fmt ", header), chunk(b"data", bytes(range(60)))))
+    for at, value in spoilt:
+        content[at] = value
+    path.write_bytes(content[:cut])
+    source = WavSource(path, loop=False, realtime=False)
+    reason, blocks = "", 0
+    try:
+        source.open()
+        while True:
+            with contextlib.suppress(Unreadable):
+                block = source.read()
+                if block is None:
+                    break
+                assert np.isfinite(block.values).all()
+                blocks += 1
+    except SourceError as error:
+        reason = str(error)
+    source.close()
+    assert bool(reason) != bool(blocks)
+    assert reason.isprintable()
 
 
 def test_a_path_that_leads_nowhere_is_told(tmp_path: Path) -> None:
