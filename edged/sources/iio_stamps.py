@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import statistics
 from collections import deque
 
 import numpy as np
@@ -24,8 +25,8 @@ _TRUSTED = 8  # as many stamps outweigh what the device says
 class Stamps:
     """Follows the stamps of one opening of a device that says it samples at ``rate_hz``.
 
-    A sensor's own clock may be some per cent off, so the period is the median of the last ones, and
-    a rate that is far from what the device says is told once.
+    A sensor's own clock may be some per cent off, so ``period_ns`` is the median of the last ones,
+    and a rate that is far from what the device says is told once.
     """
 
     def __init__(self, device: str, rate_hz: float) -> None:
@@ -34,10 +35,7 @@ class Stamps:
         self._last: int | None = None
         self._periods: deque[float] = deque([told_ns] * _TRUSTED, maxlen=_REMEMBERED)
         self._warned = False
-
-    @property
-    def period_ns(self) -> float:
-        return float(np.median(self._periods))
+        self.period_ns = told_ns
 
     def lost_before(self, stamps_ns: Int64Array) -> Int64Array:
         """How many samples are missing before each of these; they come after the ones before."""
@@ -48,21 +46,23 @@ class Stamps:
         none = np.zeros(len(stamps_ns), np.int64)
         if len(steps) == 0 or steps.min() <= 0:
             return none  # one stamp for several samples, or a clock that was set: no measure
-        self._periods.extend(steps.tolist())
-        period_ns = self.period_ns
-        self._compare(period_ns)
-        missing = np.rint(periods / period_ns).astype(np.int64) - 1
-        return np.where(periods > _LATE * period_ns, missing, none)
+        self._periods.extend(steps[-_REMEMBERED:].tolist())
+        self.period_ns = statistics.median(self._periods)
+        self._compare()
+        late = periods > _LATE * self.period_ns
+        if not late.any():
+            return none
+        return np.where(late, np.rint(periods / self.period_ns).astype(np.int64) - 1, none)
 
-    def _compare(self, period_ns: float) -> None:
+    def _compare(self) -> None:
         if self._warned or len(self._periods) < _REMEMBERED:
             return
-        if not 0.9 < period_ns / self._told_ns < 1.1:
+        if not 0.9 < self.period_ns / self._told_ns < 1.1:
             self._warned = True
             log.warning(
                 "%s says that it samples at %g Hz, but its time stamps are those of %.4g Hz.",
                 self._device,
                 1e9 / self._told_ns,
-                1e9 / period_ns,
+                1e9 / self.period_ns,
                 extra=about(Event.SOURCE),
             )
