@@ -73,6 +73,13 @@ def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> I
         for ending in ("-wal", "-shm", "-journal"):
             yield Place(f"{spool}{ending}", "what SQLite keeps beside it")
         yield Place(f"{spool}.corrupt*", "one that could not be read any more, moved aside")
+    for pipeline in config.pipelines:
+        if isinstance(pipeline.source, configuration.Iio):
+            for where in _sensor(pipeline.source):
+                what = (
+                    f"rate and channels of the sensor of pipeline {pipeline.name}, put back later"
+                )
+                yield Place(where, what)
     yield Place("/proc/self/oom_score_adj", "a probe's own: it goes first where memory runs out")
     compiled = "compiled code of the command line, kept by Python where the installation has none"
     yield Place(f"{_PACKAGE}/__pycache__", compiled)
@@ -89,6 +96,8 @@ def reads(config: configuration.Config, models_dir: Path) -> Iterator[Place]:
         place = _source(pipeline.source)
         if place is not None:
             yield Place(place, f"what pipeline {pipeline.name} looks at")
+        if isinstance(pipeline.source, configuration.Iio):
+            yield Place("/dev/iio:device*", f"the samples of pipeline {pipeline.name}")
         if pipeline.delegate is not None:
             yield Place(f"{pipeline.delegate}", f"the delegate of pipeline {pipeline.name}")
     if any(isinstance(pipeline.source, configuration.Microphone) for pipeline in config.pipelines):
@@ -118,6 +127,13 @@ def _secrets(config: configuration.Config) -> Iterator[Place]:
                 yield Place(f"{path}", "TLS to the broker")
     for path in config.models.trusted_keys:
         yield Place(f"{path}", "a public key for models' signatures")
+
+
+def _sensor(source: configuration.Iio) -> Iterator[str]:
+    """Attributes of sensors and triggers: read to find the one, then set."""
+    devices = source.sysfs_root / "bus/iio/devices"
+    yield f"{devices}/*/*"
+    yield f"{devices}/*/*/*"
 
 
 def _source(source: configuration.SourceTable) -> str | None:

@@ -17,6 +17,7 @@ from .check_system import (
     check_clock,
     check_microphones,
     check_places,
+    check_sensors,
     check_unit,
     check_user,
 )
@@ -76,6 +77,7 @@ def check(
     keys = _check_keys(report, config.models)
     check_cameras(report, host, config.pipelines)
     check_microphones(report, host.root, config.pipelines)
+    check_sensors(report, config.pipelines)
     for pipeline in config.pipelines:
         reading = _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
         _check_source(report, pipeline, running, reading)

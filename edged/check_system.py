@@ -13,10 +13,11 @@ from .clock import Clock, SystemClock
 from .report import Report
 from .service.chip import Chip, vcgencmd
 from .service.host import Account, Host, Unit
+from .sources.iio_device import list_devices
 
 _LEAST_SPACE_BYTES = 200 << 20
 # Of the groups that own devices, those that a kind of source needs.
-_GROUPS = {"picamera2": "video", "v4l2": "video", "microphone": "audio", "iio": "i2c"}
+_GROUPS = {"picamera2": "video", "v4l2": "video", "microphone": "audio"}
 _NOTED_MARGIN_C = 5
 
 
@@ -135,6 +136,14 @@ def check_microphones(
         from .sources.microphone import capture_devices
 
         report.note("sound", f"devices that record: {', '.join(capture_devices(root)) or 'none'}")
+
+
+def check_sensors(report: Report, pipelines: Sequence[configuration.Pipeline]) -> None:
+    """Which sensors there are, where a pipeline wants one."""
+    sources = [pipeline.source for pipeline in pipelines]
+    for root in sorted({s.sysfs_root for s in sources if isinstance(s, configuration.Iio)}):
+        told = ", ".join(map(str, list_devices(root)))
+        report.note("sensors", f"IIO devices: {told or 'none'}")
 
 
 def check_chip(report: Report, host: Host, hot_c: float) -> None:

@@ -137,7 +137,7 @@ def _reason(error: OSError) -> str:
 
 def find_device(sysfs_root: Path, wanted: str) -> IioDevice:
     """The device of that number (``iio:device0``), name or label. Raises SourceError."""
-    devices = list(_devices(sysfs_root))
+    devices = list(list_devices(sysfs_root))
     found = [device for device in devices if wanted in (device.id, device.name, device.label)]
     if len(found) == 1:
         return found[0]
@@ -154,7 +154,8 @@ def find_device(sysfs_root: Path, wanted: str) -> IioDevice:
     )
 
 
-def _devices(sysfs_root: Path) -> Iterator[IioDevice]:
+def list_devices(sysfs_root: Path) -> Iterator[IioDevice]:
+    """All that there are, by their numbers."""
     directory = sysfs_root / "bus/iio/devices"
     numbers = [
         int(found[1])
