@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from iio_trees import Tree
 
 from edged.audit import Audit, audit
 from edged.cli import main
@@ -278,3 +279,18 @@ def test_each_address_of_a_cluster_is_told() -> None:
     found = audit(config, Path("/state"), Path("/models"))
 
     assert [place.where for place in found.connects][:2] == ["a.example:1883", "[fd00::1]:1884"]
+
+
+def test_what_is_set_of_a_sensor_is_told(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, "debian13.txt")
+    told = audited(
+        '[[pipelines]]\nmodel = "m"\nsource = {kind = "iio", device = "lis3dh", '
+        f'sysfs_root = "{tree.sysfs}"}}'
+    )
+
+    written = [place.where for place in told.writes]
+    assert all(
+        any(PurePath(tree.sysfs / name).match(place) for place in written)
+        for name in tree.everything()
+    )
+    assert "/dev/iio:device*" in [place.where for place in told.reads]

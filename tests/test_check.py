@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from household import RED, House, images
+from iio_trees import Tree
 
 from edged.check import check
 from edged.service.host import Host
@@ -100,3 +101,21 @@ def test_nothing_is_made_by_looking(house: House) -> None:
     config = house.configure(1, EYE + images(house.pictures(RED)))
     assert checked(config)[0] == 0
     assert not (house.directory / "state").exists()
+
+
+def test_a_sensor_is_asked_for_a_sample(house: House, tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "weather", "stm32mp-bme280.txt")
+    house.model("autoencoder_float32")
+    sensor = f'kind = "iio"\ndevice = "bme280"\nsysfs_root = "{tree.sysfs}"\n'
+    config = house.configure(
+        1,
+        'name = "weather"\nmodel = "autoencoder_float32"\nthreshold = 1\n[pipelines.source]\n'
+        f'{sensor}channels = ["pressure", "temp"]\n',
+    )
+
+    told = line_of(checked(config)[1], "ok source")
+    tree.path("iio:device0", "in_temp_input").unlink()
+    failed = line_of(checked(config)[1], "wrong source")
+
+    assert "weather: iio gives samples of pressure (kPa), temp (°C) at 1 Hz" in told
+    assert 'iio:device0 (bme280) has no channel "temp"; it has humidityrelative, press' in failed

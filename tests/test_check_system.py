@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from iio_trees import Tree
 
 from edged.check_system import (
     check_cameras,
@@ -17,6 +18,7 @@ from edged.check_system import (
     check_clock,
     check_microphones,
     check_places,
+    check_sensors,
     check_unit,
     check_user,
 )
@@ -323,6 +325,21 @@ def test_the_devices_that_record_are_told_where_a_pipeline_listens(
 def test_where_no_pipeline_wants_a_camera_none_is_looked_for(tmp_path: Path, told: Lines) -> None:
     check_cameras(told.report, Host(tmp_path), pipelines('kind = "synthetic"'))
     assert told.lines == []
+
+
+def test_sensors_are_told_by_their_numbers_and_names(tmp_path: Path, told: Lines) -> None:
+    root = Tree(tmp_path, "nexus5.txt").sysfs
+    wanted = pipelines(f'kind = "iio"\ndevice = "bmp280"\nsysfs_root = "{root}"')
+
+    check_sensors(told.report, wanted)
+    check_user(told.report, person(), wanted)
+
+    assert told.lines == [
+        "note   sensors  IIO devices: iio:device1 (mpu6515), iio:device2 "
+        "(fc4cf000.spmi:pm8941@0:iadc@3600), iio:device4 (fc4cf000.spmi:pm8941@0:vadc@3100), "
+        "iio:device5 (bmp280)",
+        "ok     user     pi: no group is needed",
+    ]
 
 
 # ---- the chip and the clock ----------------------------------------------------------------------
