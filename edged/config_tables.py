@@ -145,7 +145,7 @@ class Wav(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="wav"):
 class Csv(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="csv"):
     """A table of samples with a header of names and units, or a directory of them in name order.
 
-    ``rate_hz``: of a table without a column of times.
+    ``rate_hz``: of a table without a column of times, or with one that is not to be relied upon.
     """
 
     path: Path

@@ -26,11 +26,15 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def test_its_configuration_and_its_sidecar_are_right() -> None:
-    configuration, sidecar = blocks("toml")
-    parsed = parse_config(configuration.encode(), "edged.toml")
-    assert parsed.pipelines[0].labels == ("person", "cat", "dog")
-    assert parse_sidecar(sidecar.encode(), "model.toml").outputs.count == 3
+def test_its_configurations_and_its_sidecars_are_right() -> None:
+    pipelines, sidecars = [], []
+    for block in blocks("toml"):
+        if "[[pipelines]]" in block:
+            pipelines += parse_config(block.encode(), "edged.toml").pipelines
+        else:
+            sidecars.append(parse_sidecar(block.encode(), "model.toml"))
+    assert pipelines[0].labels == ("person", "cat", "dog")
+    assert sidecars[0].outputs.count == 3
 
 
 def test_its_result_is_valid() -> None:
