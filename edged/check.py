@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import config as configuration
-from .build import load_options, make_plan, make_source, mqtt_settings
+from .build import load_options, make_plan, make_sensor, make_source, mqtt_settings
+from .check_sound import check_sound
 from .check_system import (
     check_cameras,
     check_chip,
@@ -185,6 +186,8 @@ def _check_source(
             report.ok("source", f"{pipeline.name}: {kind} {told}")
             if reading is not None and isinstance(reading.input, WindowInput):
                 _check_channels(report, pipeline.name, first, reading.input)
+            if isinstance(pipeline.source, configuration.Microphone):
+                check_sound(report, pipeline.name, make_sensor(pipeline.source))
 
 
 def _check_channels(report: Report, name: str, first: Window, input_: WindowInput) -> None:

@@ -135,7 +135,7 @@ def check_microphones(
     if any(isinstance(pipeline.source, configuration.Microphone) for pipeline in pipelines):
         from .sources.microphone import capture_devices
 
-        report.note("sound", f"devices that record: {', '.join(capture_devices(root)) or 'none'}")
+        report.note("audio", f"devices that record: {', '.join(capture_devices(root)) or 'none'}")
 
 
 def check_sensors(report: Report, pipelines: Sequence[configuration.Pipeline]) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from alsa_devices import alsa_devices
 from household import RED, House, images
 from iio_trees import Tree
 
@@ -119,3 +121,20 @@ def test_a_sensor_is_asked_for_a_sample(house: House, tmp_path: Path) -> None:
 
     assert "weather: iio gives samples of pressure (kPa), temp (°C) at 1 Hz" in told
     assert 'iio:device0 (bme280) has no channel "temp"; it has humidityrelative, press' in failed
+
+
+def test_a_microphone_that_gives_only_silence_is_noted(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click = np.zeros(32_000, np.int16)
+    click[16_000] = -16_384
+    alsa_devices(tmp_path, monkeypatch, click)
+    house.model("autoencoder_float32")
+    pipeline = 'model = "autoencoder_float32"\n[pipelines.source]\nkind = "microphone"\n'
+    silent, loud = (
+        checked(house.configure(1, f'name = "{name}"\n{pipeline}device = "{name}"\n'))[1]
+        for name in ("nothing", "recorder")
+    )
+    assert "nothing: microphone gives samples of audio at 16000 Hz" in line_of(silent, "ok source")
+    assert "gives only silence" in line_of(silent, "note sound")
+    assert "recorder: the microphone hears something, -6 dB" in line_of(loud, "ok sound")

@@ -317,8 +317,8 @@ def test_the_devices_that_record_are_told_where_a_pipeline_listens(
     check_microphones(told.report, tmp_path, pipelines('kind = "microphone"'))
     check_microphones(told.report, tmp_path / "none", pipelines('kind = "microphone"'))
     assert told.lines == [
-        "note   sound    devices that record: sysdefault:CARD=Device (USB Audio)",
-        "note   sound    devices that record: none",
+        "note   audio    devices that record: sysdefault:CARD=Device (USB Audio)",
+        "note   audio    devices that record: none",
     ]
 
 

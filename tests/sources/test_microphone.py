@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from alsa_devices import alsa_devices
 
 from edged.errors import SourceError
 from edged.samples import Channel
@@ -322,26 +322,11 @@ def test_why_it_cannot_be_opened_is_told(
 @pytest.fixture
 def noise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> Iterator[npt.NDArray[np.int16]]:
+) -> npt.NDArray[np.int16]:
     """What the device ``recorder`` gives."""
-    try:
-        ctypes.CDLL(LIBRARY)
-    except OSError:
-        pytest.skip(f"{LIBRARY} is not installed: sudo apt install alsa-utils")
-    noise = np.random.default_rng(6).integers(-32768, 32768, 16_000).astype("<i2")
-    (tmp_path / "noise").write_bytes(noise.tobytes())
-    (tmp_path / "asound.conf").write_text(
-        f"""pcm.nothing {{ type null }}
-        pcm.recorder {{
-            type file
-            format raw
-            slave.pcm nothing
-            file /dev/null
-            infile {tmp_path}/noise
-        }}"""
-    )
-    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asound.conf"))
-    caplog.set_level(logging.INFO)
+    noise = np.random.default_rng(6).integers(-32768, 32768, 16_000).astype(np.int16)
+    alsa_devices(tmp_path, monkeypatch, noise)
+    caplog.set_level(logging.INFO)  # at DEBUG libasound may write to standard error
     return noise
 
 
