@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
+from .config_cascades import cascade_problems
 from .config_types import (
     Bytes,
     Fps,
@@ -160,11 +161,24 @@ Exclusive = Picamera2 | V4l2 | Microphone
 SourceTable = Picamera2 | V4l2 | Video | Images | Synthetic | SensorTable
 
 
+class When(Table, frozen=True, kw_only=True):
+    """Another pipeline whose results start this one: those with ``label``, in capitals or not, or
+    (None) with anything found. It runs for ``for_s`` from the last of them, and sleeps otherwise,
+    its source closed.
+    """
+
+    pipeline: Annotated[
+        str, Meta(min_length=1, description="the name of another pipeline, in quotes")
+    ]
+    label: Text | None = None
+    for_s: Seconds = 10
+
+
 class Pipeline(Table, frozen=True, kw_only=True):
     """One source, one model, one stream of results.
 
     ``name`` is by default the model's; ``labels`` None publishes all. ``threshold`` None: what the
-    model's task has, 0.5 for classes and objects. ``threads`` is 1 by default,
+    model's task has, 0.5 for classes and objects; ``when`` None: it always runs. ``threads`` is 1 by default,
     so that several pipelines, the capture and the publisher share a Pi's four cores in peace; one
     large model alone gains from 2.
     """
@@ -180,6 +194,7 @@ class Pipeline(Table, frozen=True, kw_only=True):
     fit: Literal["stretch", "letterbox", "crop"] = "stretch"
     delegate: Library | None = None
     delegate_options: dict[str, OptionValue] = field(default_factory=dict)
+    when: When | None = None
     source: Annotated[SourceTable, Meta(description="a [pipelines.source] table with a kind")]
 
     def __post_init__(self) -> None:
@@ -324,10 +339,13 @@ class Config(Table, frozen=True, kw_only=True):
 
     @classmethod
     def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
-        """Two pipelines of one name would publish on the same topics."""
+        """Two pipelines of one name would publish on the same topics, and those that wait for one
+        another never start.
+        """
         first: dict[str, int] = {}
-        pipelines = table.get("pipelines")
-        for i, pipeline in enumerate(pipelines if isinstance(pipelines, list) else []):
+        given = table.get("pipelines")
+        pipelines = given if isinstance(given, list) else []
+        for i, pipeline in enumerate(pipelines):
             if not isinstance(pipeline, dict):
                 continue
             name = pipeline.get("name", pipeline.get("model"))
@@ -335,3 +353,4 @@ class Config(Table, frozen=True, kw_only=True):
                 reason = f"{shown(name)} is the name of pipelines[{first[name]}] too"
                 advice = "give each a name of its own (the default is the model's)"
                 yield Problem(f"pipelines[{i}].name", f"{reason}; {advice}")
+        yield from cascade_problems(pipelines)
