@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import config as configuration
+from .cascade import Trigger
 from .engine.geometry import Fit
 from .engine.runtime import Delegate
 from .loading import LoadOptions
@@ -101,7 +102,13 @@ def make_plan(pipeline: configuration.Pipeline) -> Plan:
         labels=None if pipeline.labels is None else tuple(map(publishable, pipeline.labels)),
         max_results=pipeline.max_results,
         options=load_options(pipeline),
+        trigger=None if pipeline.when is None else _trigger(pipeline.when),
     )
+
+
+def _trigger(when: configuration.When) -> Trigger:
+    label = None if when.label is None else publishable(when.label)
+    return Trigger(when.pipeline, label, when.for_s)
 
 
 def load_options(pipeline: configuration.Pipeline) -> LoadOptions:

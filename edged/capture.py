@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from .cascade import Alarm
 from .errors import EdgedError
 from .events import Event, Lasting, about
 from .handoff import Closed, LatestSlot
@@ -31,7 +32,8 @@ class CaptureState(enum.Enum):
 
     RUNNING = "running"
     LOST = "lost"  # and being retried
-    ENDED = "ended"  # a recording is over; the slot is closed
+    ASLEEP = "asleep"  # closed, until another pipeline wakes it
+    ENDED = "ended"  # a recording is over, or nobody wakes it any more; the slot is closed
 
 
 def growing_pauses() -> Iterator[float]:
@@ -78,7 +80,8 @@ class Capture:
 
     With ``realtime`` the newest frame wins (``slot.put``); without it the source waits until the
     last one was taken (``slot.put_wait``). A source that fails is opened again after growing
-    pauses, for ever. The slot is closed at the end of a recording and by ``stop``.
+    pauses, for ever. With an ``alarm`` it is open only while that is awake. The slot is closed at
+    the end of a recording and by ``stop``.
 
     ``on_state`` gets the new state and its reason (None while all is well) at each change, from
     the capture thread or from that of ``check``, with an internal lock held: it must only hand on.
@@ -95,6 +98,7 @@ class Capture:
         fps: float | None,
         realtime: bool,
         on_state: Callable[[CaptureState, str | None], None],
+        alarm: Alarm | None = None,
         pauses: Callable[[], Iterator[float]] = growing_pauses,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -109,6 +113,7 @@ class Capture:
         self._put = slot.put if realtime else slot.put_wait
         self._pace = Pace(fps, source.live)
         self._on_state = on_state
+        self._alarm = alarm
         self._new_pauses = pauses
         self._pauses: Iterator[float] | None = None  # None: it is steady
         self._failures = 0  # since it was
@@ -141,6 +146,8 @@ class Capture:
     def stop(self, timeout_s: float = 2.0) -> bool:
         """Close the slot and end the thread; False when it is still stuck in its source then."""
         self._stopping.set()
+        if self._alarm is not None:
+            self._alarm.retire()
         self._slot.close()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
@@ -185,6 +192,8 @@ class Capture:
     def _play_for_ever(self) -> None:
         """Until it is stopped, or a recording is over."""
         while not self._stopping.is_set():
+            if not self._wait_to_be_woken():
+                return
             try:
                 ended = self._play()
             except Closed:
@@ -200,19 +209,44 @@ class Capture:
                 self._stopping.wait(next(self._pauses))
                 continue
             if ended:
-                with self._telling:
-                    self._tell(CaptureState.ENDED, None)
-                self._slot.close()
+                self._end()
                 return
 
+    def _end(self) -> None:
+        with self._telling:
+            self._tell(CaptureState.ENDED, None)
+        self._slot.close()
+
+    def _wait_to_be_woken(self) -> bool:
+        """At once where it is to run now; False at the end."""
+        alarm = self._alarm
+        if alarm is None or alarm.awake:
+            return True
+        if not alarm.over:
+            with self._telling:
+                self._tell(CaptureState.ASLEEP, None)
+            if alarm.wait():
+                # What failed before it slept may do by now.
+                self._pauses, self._failures = None, 0
+                return True
+        if not self._stopping.is_set():
+            self._end()
+        return False
+
+    @property
+    def _runs(self) -> bool:
+        """Whether the source is to be open."""
+        return not self._stopping.is_set() and (self._alarm is None or self._alarm.awake)
+
     def _play(self) -> bool:
-        """Hand on the source's frames: True at its end, False when asked to stop."""
+        """Hand on the source's frames: True at its end, False when it is to stop or to sleep."""
         try:
-            while not self._stopping.is_set():
+            while self._runs:
                 self._reopening.clear()
                 self._waiting_since_ns = self._opened_ns = self._now_ns()
                 self._source.open(self._want)
-                while not (self._stopping.is_set() or self._reopening.is_set()):
+                self._given_before, self._paced_ns = self._given, self._opened_ns
+                while self._runs and not self._reopening.is_set():
                     if not self._step():
                         return True
             return False

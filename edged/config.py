@@ -30,6 +30,7 @@ from .config_tables import (
     V4l2,
     Video,
     Wav,
+    When,
 )
 from .errors import ConfigError
 from .toml_text import printable, read_file
@@ -55,6 +56,7 @@ __all__ = [
     "V4l2",
     "Video",
     "Wav",
+    "When",
     "config_schema",
     "default_config_path",
     "load_config",

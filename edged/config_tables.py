@@ -178,9 +178,9 @@ class Pipeline(Table, frozen=True, kw_only=True):
     """One source, one model, one stream of results.
 
     ``name`` is by default the model's; ``labels`` None publishes all. ``threshold`` None: what the
-    model's task has, 0.5 for classes and objects; ``when`` None: it always runs. ``threads`` is 1 by default,
-    so that several pipelines, the capture and the publisher share a Pi's four cores in peace; one
-    large model alone gains from 2.
+    model's task has, 0.5 for classes and objects. ``when`` None: it runs all the time. ``threads``
+    is 1 by default, so that several pipelines, the capture and the publisher share a Pi's four
+    cores in peace; one large model alone gains from 2.
     """
 
     name: TopicLevel = field(default_factory=str)

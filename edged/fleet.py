@@ -15,7 +15,7 @@ from .cadence import Cadence, Publish
 from .events import Event, about
 from .intake import Intake
 from .publish.commands import CommandRefused
-from .records import PipelineInfo, PipelineMetrics, Record
+from .records import PipelineInfo, PipelineMetrics, Record, Result
 from .runner import Runner
 from .service.governor import Slowing
 from .sources import Source
@@ -80,7 +80,14 @@ class Fleet:
         """Let each look after itself, about once a second; how they get on."""
         for runner in self.runners():
             runner.check()
+            trigger = runner.plan.trigger
+            if trigger is not None and self._has_ended(trigger.pipeline):
+                runner.retire()
         return [runner.vitals() for runner in self.runners()]
+
+    def _has_ended(self, name: str) -> bool:
+        runner = self._runners.get(name)
+        return runner is not None and runner.ended
 
     @property
     def have_ended(self) -> bool:
@@ -100,6 +107,7 @@ class Fleet:
         before = {table.name: table for table in self._tables}
         after = {table.name: table for table in tables}
         changed = [name for name in before if before[name] != after.get(name)]
+        changed += self._to_wait_anew(changed, tables)
         for name in changed:
             reason = "its configuration changed" if name in after else "it was taken out"
             self._thresholds.pop(name, None)
@@ -111,6 +119,19 @@ class Fleet:
         for name in started:
             self._start(after[name])
         return _told(started, [name for name in changed if name not in after])
+
+    def _to_wait_anew(
+        self, changed: Sequence[str], tables: Sequence[configuration.Pipeline]
+    ) -> list[str]:
+        """Those that had ended with the one that starts them, which now begins anew."""
+        found: list[str] = []
+        for table in [*tables] * len(tables):  # one may start the next
+            runner = self._runners.get(table.name)
+            if table.when is None or runner is None or table.name in [*changed, *found]:
+                continue
+            if table.when.pipeline in [*changed, *found] and runner.ended and runner.is_over:
+                found.append(table.name)
+        return found
 
     def stop(self) -> None:
         """All at once, within ``_STOP_S``; one that is stuck is left behind."""
@@ -134,7 +155,7 @@ class Fleet:
             Cadence(Publish(table.publish), table.interval_s),
             self._sequences[table.name],
             baselines=self._baselines,
-            publish=self._ends.publish,
+            publish=self._publish,
             on_trial=self._intake.trial_over,
             on_model=self._ends.on_change,
             on_end=self._ends.on_ended,
@@ -143,6 +164,13 @@ class Fleet:
         runner.slow(self._slowing())
         runner.start()
         self._intake.join(runner)
+
+    def _publish(self, record: Record) -> None:
+        """From the threads of the pipelines: others may wait for a result."""
+        self._ends.publish(record)
+        if isinstance(record, Result):
+            for runner in self.runners():
+                runner.hear(record)
 
     def _end(self, runner: Runner, reason: str) -> bool:
         """False: it is stuck, and was left behind."""

@@ -19,7 +19,8 @@ class HealthLamp:
     """Any thread may report; what it comes to is told when it is another than before.
 
     The causes are kept apart: one that mends must not hide another. A lost source goes before
-    what is wrong with the inference, of which all is told.
+    what is wrong with the inference, of which all is told. A pipeline that sleeps is well: it is
+    told as running, with what it waits for as the reason.
     """
 
     def __init__(self, pipeline: str, publish: Callable[[Health], None]) -> None:
@@ -30,6 +31,7 @@ class HealthLamp:
         self._fault: str | None = None
         self._hung: str | None = None
         self._slowed: str | None = None
+        self._asleep: str | None = None
         self.shown: Shown | None = None
         """What was told last; None: nothing yet."""
 
@@ -59,6 +61,12 @@ class HealthLamp:
                 self._slowed = reason
                 self._show_if_running()
 
+    def asleep(self, reason: str | None) -> None:
+        """That the source is closed, as it should be, and until when; None: it is wanted."""
+        with self._lock:
+            self._asleep = reason
+            self._show_running()
+
     def stopped(self, reason: str, *, expected: bool) -> None:
         """Nothing runs. ``expected``: nothing is wrong, although there is a reason to tell."""
         with self._lock:
@@ -77,7 +85,7 @@ class HealthLamp:
         elif wrong:
             self._show(HealthState.DEGRADED, "; ".join(wrong), logging.WARNING)
         else:
-            self._show(HealthState.RUNNING, None, logging.INFO)
+            self._show(HealthState.RUNNING, self._asleep, logging.INFO)
 
     def _show(self, state: HealthState, reason: str | None, level: int) -> None:
         """With the lock held, so that two changes are published in their order."""

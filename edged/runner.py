@@ -12,6 +12,7 @@ from weakref import WeakSet
 from .baseline import Baseline
 from .cadence import Cadence
 from .capture import Capture, CaptureState
+from .cascade import Alarm, Trigger
 from .errors import ModelError
 from .events import Event, about
 from .filter import Filter
@@ -28,6 +29,7 @@ from .records import (
     PipelineInfo,
     PipelineMetrics,
     Record,
+    Result,
     Size,
     Verdict,
 )
@@ -52,6 +54,7 @@ class Plan:
 
     ``frame_size`` is the size that the source was asked for, where it can scale its frames for
     the model at no cost; else None. ``threshold`` None: that of the model's task.
+    ``trigger`` None: it runs all the time.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Plan:
     labels: tuple[str, ...] | None
     max_results: int
     options: LoadOptions
+    trigger: Trigger | None = None
 
 
 class Runner:
@@ -86,7 +90,9 @@ class Runner:
         on_trial: Callable[[Runner, Serving, str | None, Serving], None],
         on_model: Callable[[], None],
         on_end: Callable[[], None],
+        now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        """``now_ns``: the clock by which one that others start is put to sleep again."""
         self.plan = plan
         self.ended = False
         self._started_s = 0.0
@@ -101,6 +107,7 @@ class Runner:
         self._changed = threading.Condition()  # guards the three above, and plan
         self._health = HealthLamp(plan.name, publish)
         self._stats = PipelineStats(time.monotonic_ns())
+        self._alarm = Alarm(now_ns) if plan.trigger else None
         slot: LatestSlot[Captured] = LatestSlot()
         self._slot = slot
         self._capture = Capture(
@@ -110,6 +117,7 @@ class Runner:
             fps=plan.fps,
             realtime=plan.realtime,
             on_state=self._on_capture_state,
+            alarm=self._alarm,
         )
         self._pipeline = Pipeline(
             plan.name,
@@ -147,6 +155,24 @@ class Runner:
         if not self.ended:
             self._health.stopped(reason, expected=True)
         return stopped
+
+    def hear(self, result: Result) -> None:
+        """What another pipeline has found; called from that one's thread."""
+        trigger, alarm = self.plan.trigger, self._alarm
+        if trigger is not None and alarm is not None and trigger.is_in(result):
+            alarm.wake(trigger.for_s)
+
+    def retire(self) -> None:
+        """Nobody will start it any more: it ends, where it runs just now after its time."""
+        if self._alarm is not None:
+            with self._changed:
+                self._alarm.retire()
+                self._changed.notify_all()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it sleeps, and nobody will start it any more."""
+        return self._alarm is not None and self._alarm.over
 
     def check(self) -> None:
         """Notice what does not come on, and keep the pace; called about once a second."""
@@ -345,23 +371,33 @@ class Runner:
 
     def _run(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._serving is not None or self._stopping)
-            if self._stopping or self._serving is None:
+            self._changed.wait_for(self._may_begin)
+            if self._stopping:
                 return
             # Not held by a name here: it is to go when another one serves.
-            want = self._want(self._serving)
-        self._capture.start(want)
-        self._pipeline.run()
+            want = self._want(self._serving) if self._serving else None
+        if not self.is_over:
+            self._capture.start(want)
+            self._pipeline.run()
         if not self._stopping:
             self.ended = True
-            self._health.stopped("the recording has ended", expected=True)
+            why = "the recording"
+            if self.plan.trigger is not None and self.is_over:
+                why = f"pipeline {self.plan.trigger.pipeline}, which starts it,"
+            self._health.stopped(f"{why} has ended", expected=True)
             self._on_end()
+
+    def _may_begin(self) -> bool:
+        return self._serving is not None or self._stopping or self.is_over
 
     # ---- called from the capture's thread, and from that of check ------------------------------
 
     def _on_capture_state(self, state: CaptureState, reason: str | None) -> None:
         if state is CaptureState.RUNNING:
+            self._health.asleep(None)
             self._health.source(None)
+        elif state is CaptureState.ASLEEP:
+            self._health.asleep(f"asleep until {self.plan.trigger}")
         elif state is CaptureState.LOST:
             self._health.source(reason)
         # ENDED is told by the runner's thread, once the last frame was inferred.

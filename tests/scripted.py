@@ -49,7 +49,7 @@ Kind = TypeVar("Kind", bound=Record)
 class Scripted:
     """Gives so many red frames and ends; None: hangs at once, until it is let go.
 
-    ``wanted`` holds the size that was asked for at each opening.
+    ``wanted`` holds the size that was asked for at each opening; ``is_open`` and ``closes`` count.
     """
 
     live = False
@@ -57,11 +57,14 @@ class Scripted:
     def __init__(self, frames: int | None = ENDLESS) -> None:
         self._left = frames
         self.wanted: list[Size | None] = []
+        self.is_open = False
+        self.closes = 0
         self.reading = threading.Event()
         self.let_go = threading.Event()
 
     def open(self, want: Size | None) -> None:
         self.wanted.append(want)
+        self.is_open = True
 
     def read(self) -> Frame | None:
         self.reading.set()
@@ -76,7 +79,8 @@ class Scripted:
         return Frame(0, now_ns, now_ns, pixels, PixelOrder.RGB)
 
     def close(self) -> None:
-        pass
+        self.closes += self.is_open
+        self.is_open = False
 
 
 class Told:

@@ -49,6 +49,31 @@ def test_an_inference_that_works_again_does_not_hide_a_lost_source(
     ]
 
 
+def test_a_pipeline_that_sleeps_is_well_and_tells_what_it_waits_for(
+    lamp: HealthLamp, told: list[Health]
+) -> None:
+    lamp.asleep("asleep until dawn")
+    lamp.asleep(None)
+    lamp.source(None)
+    lamp.asleep("asleep until dawn")
+    assert states(told) == [
+        ("running", "asleep until dawn"),
+        ("running", None),
+        ("running", "asleep until dawn"),
+    ]
+
+
+def test_sleep_does_not_hide_that_the_source_was_lost_or_the_model_fails(
+    lamp: HealthLamp, told: list[Health]
+) -> None:
+    lamp.source("no camera")
+    lamp.asleep("asleep until dawn")
+    assert states(told) == [("source-lost", "no camera")]
+    lamp.inference("NaN")
+    lamp.source(None)
+    assert states(told)[1:] == [("degraded", "inference fails: NaN")]
+
+
 def test_a_source_that_is_back_does_not_hide_a_failing_inference(
     lamp: HealthLamp, told: list[Health]
 ) -> None:

@@ -150,9 +150,10 @@ def _what_now(pipeline: Pipeline) -> str:
 def _details(device: Device, pipeline: Pipeline, frame: Frame) -> Iterator[Text]:
     """The lines below a pipeline's own."""
     health, model = pipeline.health, pipeline.model
-    if health is not None and pipeline.troubled:
+    if health is not None and (pipeline.troubled or health.reason):
         told = words.health(health, frame.wall)
-        yield from wrapped(told, "red", frame.columns, most=2, indent=_INDENT)
+        style = "red" if pipeline.troubled else "dim"
+        yield from wrapped(told, style, frame.columns, most=2, indent=_INDENT)
     if pipeline.last is not None:
         yield _last_result(device, pipeline, frame)
     tried = model.candidate if model else None

@@ -77,6 +77,20 @@ def test_troubles_are_told_below_their_pipeline_and_among_the_changes(feeder: Fe
     ]
 
 
+def test_a_pipeline_that_sleeps_is_in_no_trouble_and_tells_what_it_waits_for(
+    feeder: Feeder,
+) -> None:
+    feeder.health("running", reason='asleep until pipeline ear finds "okay nabu"')
+    shown = drawn(feeder)
+    assert '   running since 06:20:00: asleep until pipeline ear finds "okay nabu"' in shown
+    assert not any(pipeline.troubled for pipeline in feeder.board.pipelines)
+
+
+def test_numbers_are_told_by_their_names(feeder: Feeder) -> None:
+    feeder.result(0, detections=[], values={"error": 0.0123456, "score": 1.5}, captured_at="")
+    assert any("error 0.01235, score 1.5" in line for line in drawn(feeder))
+
+
 def test_a_broker_that_is_away_is_told_and_the_rest_stays(feeder: Feeder) -> None:
     steadily(feeder, "pi/front")
     shown = drawn(feeder, trouble="the connection was refused; trying again")
