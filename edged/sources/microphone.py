@@ -49,7 +49,7 @@ class MicrophoneSource:
         self._root = root
         self._now_ns = now_ns
         self._pcm: CapturePcm | None = None
-        self._buffer = np.empty(0, SAMPLE)
+        self._buffer = np.zeros(0, SAMPLE)
         self._next = 0
         self._last_ns: int | None = None  # when the sample before that one was taken
 
@@ -59,7 +59,8 @@ class MicrophoneSource:
             self._pcm = self._open_pcm(self._device, RATE_HZ, PERIOD_US, BUFFER_US)
         except OSError as error:
             raise SourceError(_reason(self._device, error, self._root)) from error
-        self._buffer = np.empty(round(self._pcm.rate_hz * MOST_IN_A_BLOCK_S), SAMPLE)
+        # Zeros, for ALSA's device `null` fills nothing in.
+        self._buffer = np.zeros(round(self._pcm.rate_hz * MOST_IN_A_BLOCK_S), SAMPLE)
         self._next, self._last_ns = 0, None
 
     def read(self) -> Samples:
