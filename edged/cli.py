@@ -84,9 +84,13 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--seconds",
         type=_seconds,
-        default=15.0,
         metavar="N",
-        help="how long (default: %(default)g)",
+        help="how long (default: 15; with --sensor until all is played, about 20)",
+    )
+    demo.add_argument(
+        "--sensor",
+        action="store_true",
+        help="real recordings of a smart watch and the activity model, not a camera",
     )
     demo.set_defaults(command=_demo)
 
@@ -169,10 +173,16 @@ def _run(options: argparse.Namespace) -> NoReturn:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from .demo.camera import run_camera_demo
-
     _log(options, quiet=True)
-    run_camera_demo(options.seconds, partial(print, flush=True))
+    tell = partial(print, flush=True)
+    if options.sensor:
+        from .demo.sensor import run_sensor_demo
+
+        run_sensor_demo(options.seconds, tell)
+    else:
+        from .demo.camera import SECONDS, run_camera_demo
+
+        run_camera_demo(options.seconds or SECONDS, tell)
 
 
 def _check(options: argparse.Namespace) -> int:

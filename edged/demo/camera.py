@@ -17,6 +17,8 @@ from ..sources import Source
 from ..sources.scene import Truth
 from .stage import Show, play
 
+SECONDS = 15.0
+"""Long enough to see how it goes on."""
 _SAME_FRAME_S = 0.005  # stamps are published in whole milliseconds
 
 _PIPELINE = """
