@@ -40,13 +40,17 @@ class TimeColumn:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """``columns``: where in a row the values of ``channels`` stand, of ``width`` fields."""
+    """``columns``: where in a row the values of ``channels`` stand, of ``width`` fields.
+
+    ``left_out``: columns that tell the time once more.
+    """
 
     delimiter: str
     width: int
     channels: tuple[Channel, ...]
     columns: tuple[int, ...]
     time: TimeColumn | None
+    left_out: tuple[str, ...]
 
     @property
     def decimal_comma(self) -> bool:
@@ -57,7 +61,7 @@ class Header:
 def read_header(line: str, name: str) -> Header:
     """``name`` is the file's. Raises SourceError where the line is no header.
 
-    The first column that is a time by its name and unit is the time.
+    The first column that is a time by its name and unit is the time, ``t`` where there is no other.
     """
     delimiter = max(_DELIMITERS, key=line.count) if any(map(line.count, _DELIMITERS)) else ","
     try:
@@ -71,8 +75,9 @@ def read_header(line: str, name: str) -> Header:
             f"{name} begins with numbers; its first line must be a header with the channels' names."
         )
     named = [_channel(field) for field in fields]
-    time = next(filter(None, (_time(index, one) for index, one in enumerate(named))), None)
-    columns = [index for index in range(len(named)) if time is None or index != time.index]
+    times = [found for index, one in enumerate(named) if (found := _time(index, one)) is not None]
+    times = [one for one in times if one.name.casefold() != "t"] or times[:1]
+    columns = [index for index in range(len(named)) if index not in {one.index for one in times}]
     names = [named[index].name for index in columns]
     for index, column in zip(columns, names, strict=True):
         if not column:
@@ -82,7 +87,14 @@ def read_header(line: str, name: str) -> Header:
     if not columns:
         raise SourceError(f"{name} has no column besides the time.")
     channels = tuple(named[index] for index in columns)
-    return Header(delimiter, len(fields), channels, tuple(columns), time)
+    return Header(
+        delimiter,
+        len(fields),
+        channels,
+        tuple(columns),
+        time=times[0] if times else None,
+        left_out=tuple(one.name for one in times[1:]),
+    )
 
 
 def _is_number(field: str) -> bool:

@@ -140,7 +140,8 @@ class CsvTable:
 
     def __str__(self) -> str:
         channels = ", ".join(map(str, self.channels))
-        return f"{channels} at {self.rate_hz:.4g} Hz, by {self._by}."
+        left_out = f", without {', '.join(self._header.left_out)}" if self._header.left_out else ""
+        return f"{channels} at {self.rate_hz:.4g} Hz, by {self._by}{left_out}."
 
     def read(self, count: int) -> Part | None:
         if self._unreadable is not None:

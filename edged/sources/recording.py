@@ -96,14 +96,14 @@ class Recording(ABC):
         self._next, self._due_ns = 0, self._now_ns()
 
     def _listed(self) -> list[Path]:
-        if not self._path.is_dir():
-            if not self._path.exists():
-                raise SourceError(f"{self._path}: there is no such file or directory.")
-            return [self._path]
         try:
+            if not self._path.is_dir():
+                if not self._path.exists():
+                    raise SourceError(f"{self._path}: there is no such file or directory.")
+                return [self._path]
             found = [one for one in self._path.iterdir() if one.suffix.lower() in self.suffixes]
         except OSError as error:
-            raise SourceError(f"{self._path} cannot be listed: {error.strerror}.") from error
+            raise SourceError(f"{self._path} cannot be read: {error.strerror}.") from error
         if not found:
             endings = " or ".join(self.suffixes)
             raise SourceError(f"{self._path} holds no recordings; files in {endings} are wanted.")

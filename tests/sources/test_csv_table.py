@@ -143,11 +143,22 @@ def test_a_column_that_only_sounds_like_a_time_is_a_channel(column: str) -> None
     assert read_header(f"{column},x", "imu.csv").time is None
 
 
-def test_the_first_column_of_times_is_the_time() -> None:
-    header = read_header("time,seconds_elapsed,z", "phone.csv")
+def test_a_second_column_of_times_is_no_channel_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a phone: nanoseconds of the Unix clock, and seconds since the beginning."""
+    with caplog.at_level(logging.INFO):
+        read = of(tmp_path, "time,seconds_elapsed,z\n17e17,0.0,1\n1700000000100000000,0.1,2\n")
+    assert read.rows == {0: [1], 1: [2]}
+    told = "imu.csv: z at 10 Hz, by its column time (nanoseconds), without seconds_elapsed."
+    assert caplog.messages == [told]
+
+
+def test_beside_a_time_a_t_is_a_channel() -> None:
+    header = read_header("t,time,h", "weather.csv")
     assert header.time is not None
     assert header.time.name == "time"
-    assert header.channels == (Channel("seconds_elapsed"), Channel("z"))
+    assert header.channels == (Channel("t"), Channel("h"))
 
 
 @pytest.mark.parametrize(
@@ -188,6 +199,11 @@ def test_what_is_no_table_is_told_in_a_sentence(
 ) -> None:
     with pytest.raises(SourceError, match=f"^{re.escape(reason)}"):
         of(tmp_path, text)
+
+
+def test_a_path_that_cannot_be_followed_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"cannot be read: File name too long\.$"):
+        read_all(source_of(tmp_path / ("x" * 300)))
 
 
 def test_a_path_that_leads_nowhere_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from edged.errors import SourceError
 from edged.records import Size
 from edged.samples import Channel, Samples, WindowShape
 from edged.sources import NotYet, Unreadable
+from edged.sources.csv_table import CsvSource
 from edged.sources.windowed import WindowedSource
 
 MS = 1_000_000
@@ -194,6 +196,24 @@ def test_samples_lost_before_the_first_one_are_no_gap() -> None:
     played = windows_of(*parts([-5, 4]))
     assert played.gaps == []
     assert [window.first for window in played.windows] == [5]
+
+
+@pytest.mark.parametrize("realtime", [True, False])
+def test_windows_of_a_table_are_slices_of_its_rows(tmp_path: Path, realtime: bool) -> None:
+    rows = "".join(f"{n / 50},{n},{-n}\n" for n in range(203))
+    (tmp_path / "imu.csv").write_text("time,x (g),y (g)\n" + rows)
+    path = tmp_path / "imu.csv"
+    table = CsvSource(path, loop=False, realtime=realtime, rate_hz=None, now_ns=lambda: 0)
+    source = WindowedSource(table, overlap=0.75)
+    source.open(WindowShape(None, 40, None))
+    played = play(source)
+    source.close()
+    assert source.live is realtime
+    assert numbers(played) == [list(range(begin, begin + 40)) for begin in range(0, 164, 10)]
+    if realtime:  # each is due when its last sample is
+        stamps = [window.captured_ns for window in played.windows]
+        steps = {round(later - earlier, -3) for earlier, later in pairwise(stamps)}
+        assert steps == {200 * MS}
 
 
 # ---- resampled ----------------------------------------------------------------------------------
