@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import SourceError
 from ..samples import Samples, Want, Window, WindowShape
@@ -60,7 +61,8 @@ class WindowedSource:
                 window = self._stretch.cut(self._number)
                 if window is not None:
                     self._number += 1
-                    return window
+                    # What a source gives that waits is of the moment at which it is taken.
+                    return window if self.live else replace(window, captured_ns=window.arrived_ns)
                 if self._stretch.ended:
                     if self._held is None:
                         return None

@@ -198,6 +198,14 @@ def test_samples_lost_before_the_first_one_are_no_gap() -> None:
     assert [window.first for window in played.windows] == [5]
 
 
+def test_a_window_of_a_source_that_waits_is_of_the_moment_at_which_it_was_taken() -> None:
+    source = WindowedSource(Given([block(0, counted(0, 400))], live=False))
+    source.open(WindowShape(10, 10, None))
+    assert not source.live
+    for window in play(source).windows:
+        assert window.captured_ns == window.arrived_ns
+
+
 @pytest.mark.parametrize("realtime", [True, False])
 def test_windows_of_a_table_are_slices_of_its_rows(tmp_path: Path, realtime: bool) -> None:
     rows = "".join(f"{n / 50},{n},{-n}\n" for n in range(203))
