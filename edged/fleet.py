@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from . import config as configuration
 from .build import make_plan
 from .cadence import Cadence, Publish
+from .cascade import Trigger
 from .events import Event, about
 from .intake import Intake
+from .loading import unknown_labels
 from .publish.commands import CommandRefused
-from .records import PipelineInfo, PipelineMetrics, Record, Result
+from .records import ANOMALY_LABEL, ModelSpec, PipelineInfo, PipelineMetrics, Record, Result
 from .runner import Runner
 from .service.governor import Slowing
 from .sources import Source
@@ -62,6 +64,7 @@ class Fleet:
         # By commands, until a reload changes the pipeline.
         self._disabled: dict[str, PipelineInfo] = {}
         self._thresholds: dict[str, float] = {}
+        self._warned: dict[str, str | None] = {}  # of what is waited for and cannot come
         self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
     def runners(self) -> list[Runner]:
@@ -157,13 +160,15 @@ class Fleet:
             baselines=self._baselines,
             publish=self._publish,
             on_trial=self._intake.trial_over,
-            on_model=self._ends.on_change,
+            on_model=lambda: self._on_model(table.name),
             on_end=self._ends.on_ended,
         )
         self._runners[table.name] = runner
         runner.slow(self._slowing())
         runner.start()
         self._intake.join(runner)
+        if plan.trigger is not None:
+            self._warn(table.name, plan.trigger)
 
     def _publish(self, record: Record) -> None:
         """From the threads of the pipelines: others may wait for a result."""
@@ -171,6 +176,28 @@ class Fleet:
         if isinstance(record, Result):
             for runner in self.runners():
                 runner.hear(record)
+
+    def _on_model(self, name: str) -> None:
+        """From any thread: another model serves, or it has learnt something."""
+        for runner in self.runners():
+            if runner.plan.trigger is not None and runner.plan.trigger.pipeline == name:
+                self._warn(runner.plan.name, runner.plan.trigger)
+        self._ends.on_change()
+
+    def _warn(self, name: str, trigger: Trigger) -> None:
+        """Where a pipeline waits for what the other's model cannot find: once for each reason."""
+        starter = self._runners.get(trigger.pipeline)
+        model = starter.active if starter else None
+        never = _never_found(trigger, model) if model else None
+        if never is not None and self._warned.get(name) != never:
+            log.warning(
+                "pipeline %s will not wake: it is asleep until %s, and %s",
+                name,
+                trigger,
+                never,
+                extra=about(Event.MODEL, name),
+            )
+        self._warned[name] = never
 
     def _end(self, runner: Runner, reason: str) -> bool:
         """False: it is stuck, and was left behind."""
@@ -212,6 +239,15 @@ class Fleet:
             if table.name == name:
                 return table
         raise CommandRefused("There is no pipeline of that name.")
+
+
+def _never_found(trigger: Trigger, model: ModelSpec) -> str | None:
+    """A sentence where no result of the model can have the label; None: there may be one."""
+    labels = (ANOMALY_LABEL,) if model.task == "anomaly" else model.labels
+    wanted = (trigger.label or "").casefold()
+    if not wanted or not labels or wanted in map(str.casefold, labels):
+        return None
+    return unknown_labels([wanted], labels)
 
 
 def _told(started: list[str], removed: list[str]) -> str:

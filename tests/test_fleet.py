@@ -70,8 +70,18 @@ def frames() -> dict[str, int]:
 
 
 @pytest.fixture
+def labels() -> list[str]:
+    """The model's; none: its classes go by their numbers."""
+    return []
+
+
+@pytest.fixture
 def fleet(
-    tmp_path: Path, told: Told, frames: dict[str, int], sources: dict[str, list[Scripted]]
+    tmp_path: Path,
+    told: Told,
+    frames: dict[str, int],
+    labels: list[str],
+    sources: dict[str, list[Scripted]],
 ) -> Iterator[Fleet]:
     def make_source(table: SourceTable) -> Scripted:
         name = Path(str(table.path)).name  # type: ignore[union-attr]
@@ -81,8 +91,12 @@ def fleet(
     house = House(tmp_path)
     house.model("m", Path(__file__).parent / "models" / "classifier_uint8.tflite")
     path = house.models / "m.tflite"
-    files = read_model_files(path)
-    intake = cast("Intake", Models(lambda: build_model("m", files, path, OPTIONS, None)))
+
+    def model() -> Model:
+        house.labels("m", *labels)
+        return build_model("m", read_model_files(path), path, OPTIONS, None)
+
+    intake = cast("Intake", Models(model))
     ends = Ends(told.publish, lambda: None, lambda: None)
     made = Fleet(make_source, intake, NOTHING_LEARNT, lambda: FULL, ends)
     yield made
@@ -169,3 +183,20 @@ def test_another_trigger_is_taken_by_a_reload(fleet: Fleet, told: Told) -> None:
     wait_for_result(told, "eye")
     assert fleet.reload(tables(EYE.partition("when")[0], EAR)) == "started eye"
     wait_for_health(told, "eye", None)
+
+
+def test_a_label_that_the_starters_model_cannot_find_is_told_once(
+    fleet: Fleet, told: Told, labels: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    labels += ["person", "cat", "dog"]
+    waits_for = [EYE.replace('"0"', f'"{label}"') for label in ("persn", "Person")]
+    fleet.start(tables(waits_for[0], EAR))
+    wait_for_health(told, "eye", 'asleep until pipeline ear finds "persn"')
+    wait_for_result(told, "ear")
+    fleet.reload(tables(waits_for[0], f"{EAR}\nmax_results = 3"))
+    fleet.reload(tables(waits_for[1], f"{EAR}\nmax_results = 3"))
+    warnings = [line for line in caplog.messages if "will not wake" in line]
+    assert warnings == [
+        'pipeline eye will not wake: it is asleep until pipeline ear finds "persn", and the model '
+        'has no label "persn" (did you mean "person"?): nothing is published for it'
+    ]
