@@ -116,6 +116,12 @@ def test_all_bytes_of_an_hour_are_bounded_where_the_frames_are() -> None:
     assert audited(FRONT + SYNTHETIC.replace("0.5", "0")).most_bytes_per_hour is None
 
 
+def test_the_numbers_of_a_result_are_told_as_such() -> None:
+    told = {field.path: field.said for field in result_of(FRONT + SYNTHETIC).fields}
+    assert "each value a number, -3.5e+38 to 3.5e+38, 6 digits" in told["values"]
+    assert told["values.score"] == "number, 0 to 3.5e+38, 6 digits"
+
+
 def test_a_message_that_the_limit_would_refuse_is_told() -> None:
     many = FRONT.replace("= 5", "= 100").replace('"猫"', f'"{"猫" * 100}"')
     found = result_of(many + SYNTHETIC)

@@ -34,7 +34,7 @@ def test_its_configurations_and_its_sidecars_are_right() -> None:
         else:
             sidecars.append(parse_sidecar(block.encode(), "model.toml"))
     assert pipelines[0].labels == ("person", "cat", "dog")
-    assert sidecars[0].outputs.count == 3
+    assert 3 in {sidecar.outputs.count for sidecar in sidecars}
 
 
 def test_its_result_is_valid() -> None:

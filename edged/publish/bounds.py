@@ -180,8 +180,10 @@ def _said(of: _Bounded, path: str) -> str:
             item = _said(_bounded(found.item_type), path)
             return f"list of at most {most:,}: {item}"
         case inspect.DictType(max_length=int(most)):
-            key = _said(_bounded(found.key_type), path)
-            return f"table of at most {most:,}; each name a {key}"
+            key, value = _said(_bounded(found.key_type), path), _bounded(found.value_type)
+            table = isinstance(value.type, inspect.StructType)  # its fields are told themselves
+            each = "" if table else f", each value a {_said(value, path)}"
+            return f"table of at most {most:,}; each name a {key}{each}"
         case inspect.StructType():
             return "table"
     raise ValueError(f"{path} has no bounds: {found}")
