@@ -351,8 +351,9 @@ class PipelineMetrics(msgspec.Struct, frozen=True):
 
     ``frames``: given by the source; ``inferred``: through the model; ``published``: results handed
     to the publisher; ``dropped``: replaced by a newer frame before the engine was free;
-    ``skipped``: pictures of a recording that could not be read. ``latency_ms`` is None when nothing
-    was inferred in the interval.
+    ``skipped``: pictures of a recording that could not be read; ``gaps``: breaks in the samples of
+    a sensor, which no window bridges. ``latency_ms`` is None when nothing was inferred in the
+    interval. Of a sensor the frames are windows.
     """
 
     frames: int
@@ -360,6 +361,7 @@ class PipelineMetrics(msgspec.Struct, frozen=True):
     published: int
     dropped: int
     skipped: int
+    gaps: int
     frame_rate_hz: float
     inference_rate_hz: float
     latency_ms: StageLatency | None

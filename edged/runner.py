@@ -237,6 +237,7 @@ class Runner:
             frames=self._capture.frames,
             dropped=self._slot.dropped + self._stats.unfit,
             skipped=self._capture.skipped,
+            gaps=self._capture.gaps,
         )
 
     # ---- called by the intake thread -------------------------------------------------------------

@@ -201,6 +201,7 @@ def _pipeline_metrics(counts: records.PipelineMetrics) -> wire.PipelineMetrics:
         published=counts.published,
         dropped=counts.dropped,
         skipped=counts.skipped,
+        gaps=counts.gaps,
         frame_rate_hz=_rounded(counts.frame_rate_hz, wire.RATE_DECIMALS),
         inference_rate_hz=_rounded(counts.inference_rate_hz, wire.RATE_DECIMALS),
         latency_ms=None if counts.latency_ms is None else _stages(counts.latency_ms),

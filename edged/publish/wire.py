@@ -274,6 +274,7 @@ class PipelineMetrics(Closed, frozen=True):
     published: Count
     dropped: Count
     skipped: Count
+    gaps: Count
     frame_rate_hz: Rate
     inference_rate_hz: Rate
     latency_ms: StageLatency | None

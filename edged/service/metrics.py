@@ -40,7 +40,9 @@ class PipelineStats:
             self.inferred += 1
             self.published += published
 
-    def take(self, now_ns: int, *, frames: int, dropped: int, skipped: int) -> PipelineMetrics:
+    def take(
+        self, now_ns: int, *, frames: int, dropped: int, skipped: int, gaps: int
+    ) -> PipelineMetrics:
         """The metrics up to now; the next interval begins. The arguments are totals."""
         with self._lock:
             latencies = list(self._latencies)
@@ -57,6 +59,7 @@ class PipelineStats:
             published=published,
             dropped=dropped,
             skipped=skipped,
+            gaps=gaps,
             frame_rate_hz=frame_rate_hz,
             inference_rate_hz=inference_rate_hz,
             latency_ms=stage_latency(latencies) if latencies else None,
