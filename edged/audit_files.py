@@ -144,7 +144,7 @@ def _source(source: configuration.SourceTable) -> str | None:
             return f"camera {source.camera} (libcamera's devices: /dev/media*, /dev/video*)"
         case configuration.Microphone():
             return "/dev/snd/*"
-        case configuration.Images():
+        case configuration.Images() | configuration.Wav() | configuration.Csv():
             return f"{source.path}"
         case configuration.Video() if "://" not in source.path:
             return f"{source.path}"

@@ -1,12 +1,13 @@
 """An input whose result is known, tried before a model serves: ``[golden]`` in ``NAME.toml``.
 
     [golden]
-    input = "cat.png"                  # beside the model; or .npy: uint8, height x width x 3, RGB
+    input = "cat.png"                  # beside the model; or .npy: uint8, height x width x 3, RGB;
+                                       # of windows .csv, or .npy: float32, samples x channels
     expect = {label = "cat", score = 0.73, tolerance = 0.05}
 
-The picture goes the way of every frame (``Model``: preprocessing, engine, decoder, labels),
-stretched to the model's input. The best class or detection must be called ``label``; where
-``score`` is given, its score must be that, give or take ``tolerance`` (0.1 where not told).
+It goes the way of every frame or window (``Model``: preprocessing, engine, decoder, labels); a
+picture is stretched to the model's input. The best class or detection must be called ``label``;
+where ``score`` is given, its score must be that, give or take ``tolerance`` (0.1 where not told).
 
 It is read with the model's other files and tried once, in a confined process of its own: a model
 without a golden input does not pay for the imports.
@@ -14,15 +15,12 @@ without a golden input does not pay for the imports.
 
 from __future__ import annotations
 
-import io
 import pickle
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import msgspec
-import numpy as np
 
 from .engine.confined import Channel, parent_of_request, serve
 from .engine.geometry import Fit
@@ -30,10 +28,10 @@ from .engine.interpreter import Engine
 from .engine.runtime import Delegate
 from .engine.sandbox import WALL_LIMIT_S, run_confined
 from .errors import ModelError
+from .golden_input import as_given
 from .model import Model
 from .reading import Reading
-from .records import AnyArray, Frame, ModelSpec, PixelOrder, ScoredBoxes, ScoredClasses
-from .sources.pictures import is_whole
+from .records import ModelSpec, ScoredBoxes, ScoredClasses
 from .store.labels import publishable
 from .store.sidecar import ExpectTable, GoldenTable
 
@@ -129,9 +127,9 @@ def _try_golden(encoded: bytes, channel: Channel) -> _Best:
     engine = Engine(request.path, threads=request.threads, delegate=request.delegate)
     spec = ModelSpec("", "", 0, request.reading.task.name, ())
     model = Model(spec, engine, request.reading, Fit.STRETCH)
-    frame = Frame(0, 0, 0, *_picture(request.golden))
+    given = as_given(request.golden.name, request.golden.data, request.reading.input)
     channel.phase("invoke")
-    found = model.infer(frame).decoded
+    found = model.infer(given).decoded
     if not isinstance(found, ScoredClasses | ScoredBoxes):
         raise ModelError(
             f"it does {request.reading.task.name}, and a golden input is for models that find "
@@ -142,26 +140,3 @@ def _try_golden(encoded: bytes, channel: Channel) -> _Best:
     place = int(found.scores.argmax())
     number = int(found.classes[place]) if isinstance(found, ScoredBoxes) else place
     return _Best(request.reading.labels.name(number), float(found.scores[place]))
-
-
-def _picture(golden: Golden) -> tuple[AnyArray, PixelOrder]:
-    """Pixels as a frame has them. Raises ModelError."""
-    if golden.name.endswith(".npy"):
-        try:
-            pixels: AnyArray = np.load(io.BytesIO(golden.data), allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise ModelError(f'its golden input "{golden.name}" is no array of NumPy') from error
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            shape = "x".join(map(str, pixels.shape))
-            raise ModelError(
-                f'its golden input "{golden.name}" is {pixels.dtype} {shape}; it must be uint8, '
-                "height x width x 3"
-            )
-        return np.ascontiguousarray(pixels), PixelOrder.RGB
-    try:
-        read = cv2.imdecode(np.frombuffer(golden.data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        read = None
-    if read is None or not is_whole(golden.data):
-        raise ModelError(f'its golden input "{golden.name}" is no whole picture that can be read')
-    return read, PixelOrder.BGR

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import msgspec
 from .config import default_config_path, load_config
 from .engine.geometry import Fit
 from .engine.tflite_graph import FileTensor
-from .errors import ConfigError, EdgedError
+from .errors import ConfigError, EdgedError, ModelError
+from .inputs import Input
 from .loading import Examined, LoadOptions, examine
+from .reading import read_model
 from .records import TensorSpec
+from .samples import Gives
 from .store.minisign import PublicKey
 from .store.models import TELLING, ModelFiles, read_model_files
 from .store.signature import load_keys, state_of
@@ -29,7 +33,8 @@ _LABELS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """``problem`` says why the model would be refused; ``examined`` is None then.
+    """``problem`` says why the model would be refused; ``examined`` is None then, and ``inputs``
+    empty. It holds what the input takes with a camera and with a sensor, as far as it does.
 
     ``signature`` is the state of the model's signature, ``signatures_beside`` that of the files
     beside it, by name.
@@ -40,6 +45,7 @@ class Inspected:
     signature: str
     signatures_beside: Mapping[str, str]
     examined: Examined | None
+    inputs: tuple[Input, ...]
     problem: str | None
 
 
@@ -47,14 +53,23 @@ def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     """Raises ModelError where the file can't be read as a model at all."""
     files = read_model_files(path)
     examined, problem = None, None
+    inputs: tuple[Input, ...] = ()
     try:
         examined = examine(files, path, LoadOptions(min(4, os.cpu_count() or 1), None, Fit.STRETCH))
+        inputs = tuple(_inputs(files, examined))
     except EdgedError as error:
         problem = str(error)
     signature = state_of(path, keys)
     beside = [path.with_name(files.name + ending) for ending in TELLING]
     states = {file.name: state_of(file, keys) for file in beside if file.exists()}
-    return Inspected(path, files, signature, states, examined, problem)
+    return Inspected(path, files, signature, states, examined, inputs, problem)
+
+
+def _inputs(files: ModelFiles, examined: Examined) -> Iterator[Input]:
+    for gives in Gives:
+        with contextlib.suppress(ModelError):
+            found = examined.probed
+            yield read_model(files, found.inputs, found.outputs, gives).input
 
 
 def trusted_keys(config: Path | None, environ: Mapping[str, str]) -> tuple[PublicKey, ...]:
@@ -104,8 +119,8 @@ def as_json(inspected: Inspected) -> dict[str, Any]:
         "invoke_ms": round(examined.probed.invoke_ms, 3) if examined else None,
     }
     if examined:
-        labels, input_ = examined.reading.labels, examined.reading.input
-        report[input_.what] = input_.said
+        labels = examined.reading.labels
+        report |= {input_.what: input_.said for input_ in inspected.inputs}
         report["labels"] = {
             "origin": labels.origin,
             "offset": labels.offset,
@@ -145,18 +160,18 @@ def as_text(inspected: Inspected) -> list[str]:
     if examined is None:
         lines.append(f"refused    {inspected.problem}")
     else:
-        lines += _how_it_runs(examined)
+        lines += _how_it_runs(examined, inspected.inputs)
     # Names come out of the file: none may play with the terminal.
     return [printable(line) for line in lines]
 
 
-def _how_it_runs(examined: Examined) -> list[str]:
+def _how_it_runs(examined: Examined, inputs: Sequence[Input]) -> list[str]:
     reading = examined.reading
     shown = ", ".join(reading.labels.names[:_LABELS_SHOWN])
     more = len(reading.labels.names) - _LABELS_SHOWN
     return [
         f"task       {reading.task.name}: {reading.task.why}",
-        f"{reading.input.what:<10} {reading.input.said}",
+        *(f"{input_.what:<10} {input_.said}" for input_ in inputs),
         f"labels     {reading.labels.origin}"
         + (f": {shown}" if shown else "")
         + (f" and {more:,} more" if more > 0 else ""),

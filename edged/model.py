@@ -10,9 +10,10 @@ from typing import Any, Protocol, TypeVar
 from .decoders import Decoder
 from .engine.geometry import Fit, Placement
 from .engine.interpreter import Engine
+from .inputs import WindowInput
 from .reading import Reading
 from .records import AnyArray, Decoded, ModelSpec, Size
-from .samples import Captured, Want
+from .samples import Captured, Want, Window
 
 Item = TypeVar("Item", contravariant=True)
 
@@ -49,8 +50,9 @@ class Inference:
 class Model:
     """One thread uses a model, and closes it by letting go of it.
 
-    It invokes once for what comes in. One that hears a stream (``waiting`` over 1) has an ``infer``
-    of its own, which may invoke more often, and finds by ``Window.first`` where the stream broke.
+    It invokes once for what comes in. What is fed back goes on from window to window as long as
+    these join, and begins anew where samples are missing in between. One that hears a stream
+    (``waiting`` over 1) has an ``infer`` of its own, which may invoke more often.
     """
 
     waiting = 1
@@ -68,6 +70,8 @@ class Model:
         self._compares = reading.task.anomaly is not None
         self.want = self._filler.want
         self.fits = self._filler.fits
+        self._goes_on = bool(reading.feedback) and isinstance(reading.input, WindowInput)
+        self._first, self._end = 0, 0  # of the window before, where it matters
         engine.feedback = reading.feedback
         engine.reset_state()
 
@@ -79,6 +83,11 @@ class Model:
     def infer(self, item: Captured) -> Inference:
         """One frame's or window's way through the model. Raises ModelError, NotFinite."""
         began_ns = time.monotonic_ns()
+        if self.reading.forgets:
+            self._engine.reset_variables()
+        if self._goes_on:
+            assert isinstance(item, Window)
+            self._follow(item)
         placement = self._filler.fill(item, self._engine.input_view(self._position))
         given = [self._engine.input(self._position)] if self._compares else []
         filled_ns = time.monotonic_ns()
@@ -86,6 +95,11 @@ class Model:
         invoked_ns = time.monotonic_ns()
         decoded = self._decoder.decode([*self._outputs(), *given])
         return Inference(decoded, placement, filled_ns - began_ns, invoked_ns - filled_ns)
+
+    def _follow(self, window: Window) -> None:
+        if not self._first < window.first <= self._end:
+            self._engine.reset_state()
+        self._first, self._end = window.first, window.first + len(window.samples)
 
     def _outputs(self) -> Sequence[AnyArray]:
         return [self._engine.output(position) for position in range(len(self._engine.outputs))]

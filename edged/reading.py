@@ -28,13 +28,15 @@ class Reading:
     """How edged runs a model.
 
     ``input`` is what gets the frame or the window; ``feedback`` maps the other inputs' positions to
-    those of the outputs that are fed back into them.
+    those of the outputs that are fed back into them. ``forgets``: operators that take a whole
+    sequence at once begin anew with each, where TFLite would let them go on from the one before.
     """
 
     task: Task
     labels: Labels
     input: Input
     feedback: Mapping[int, int]
+    forgets: bool
 
 
 def read_model(
@@ -65,6 +67,7 @@ def read_model(
         labels=labels,
         input=input_,
         feedback=feedback,
+        forgets=any("_SEQUENCE_" in operator for operator in facts.operators),
     )
 
 

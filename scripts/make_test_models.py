@@ -4,7 +4,8 @@
 
 They look at a picture's mean colour. An input of red, green and blue ``x`` gives the logits
 ``GAIN * COLOURS @ x``, so that a plain red picture is "red" with a score that is far from 1 and
-changes with every mistake in normalisation or quantisation.
+changes with every mistake in normalisation or quantisation. Those of windows do the same with the
+means of three channels, ``x``, ``y`` and ``z``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ WINDOW = (1, 16, 2)
 THIRTY_SECONDS = Quantized(1 / 32, 0)  # -4 to 3.97
 
 ODD = Quantized(0.0125, 3)
+COARSE = Quantized(0.0625, 10)  # a power of two, so that values can lie just between two steps
 
 # The mean and deviation of ImageNet's colours, of bytes: what many float models are trained on.
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -128,6 +130,25 @@ def nan_when_bright() -> bytes:
     return model.build([picture], [softmax(model, root)])
 
 
+def window_classifier(dtype: str, shape: tuple[int, ...], steps: Quantized | None) -> bytes:
+    model = ModelBuilder("which of three channels is the highest on average")
+    window = model.tensor("window", shape, dtype, steps)
+    samples = window if len(shape) == 3 else reshape(model, window, "samples", shape[:3])
+    return model.build(
+        [window], [softmax(model, logits_of(model, mean_colour(model, samples), COLOURS))]
+    )
+
+
+def window_one_channel() -> bytes:
+    model = ModelBuilder("whether one channel is low or high on average")
+    window = model.tensor("window", (1, 16))
+    samples = reshape(model, window, "samples", (1, 16, 1))
+    weights = np.array([[-1], [1]], np.float32)
+    return model.build(
+        [window], [softmax(model, logits_of(model, mean_colour(model, samples), weights))]
+    )
+
+
 def detector(names: tuple[str, str, str, str], order: tuple[int, ...], shapes: bool) -> bytes:
     """Three boxes at ``ANCHORS``: one for each colour that the picture is bright in.
 
@@ -197,10 +218,10 @@ def two_inputs() -> bytes:
     return model.build([picture, other], [softmax(model, logits_of(model, both, weights))])
 
 
-def stateful() -> bytes:
+def stateful(description: str, shape: tuple[int, ...]) -> bytes:
     """The new state is half the old one and half the picture's mean colour."""
-    model = ModelBuilder("classifier of the colour seen lately")
-    picture = model.tensor("image", PICTURE, "int8", INT8_SHARE)
+    model = ModelBuilder(description)
+    picture = model.tensor("image", shape, "int8", INT8_SHARE)
     state = model.tensor("state", (1, 3), "int8", INT8_SHARE)
     half = Quantized(0.5 / 127, 0)
     factor = model.constant("half", half.store([[0.5]], "int8"), half)
@@ -285,6 +306,10 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "classifier_float32_metadata": classifier_float32_metadata,
     "classifier_float32_dynamic_batch": classifier_float32_dynamic_batch,
     "classifier_float32_nan_when_bright": nan_when_bright,
+    "window_float32": lambda: window_classifier("float32", (1, 8, 3), None),
+    "window_int8": lambda: window_classifier("int8", (1, 8, 3), COARSE),
+    "window_uint8": lambda: window_classifier("uint8", (1, 8, 3, 1), Quantized(COARSE.scale, 100)),
+    "window_one_channel": window_one_channel,
     "detector_tf1": lambda: detector(
         (_TF1, f"{_TF1}:1", f"{_TF1}:2", f"{_TF1}:3"), (0, 1, 2, 3), shapes=False
     ),
@@ -293,7 +318,8 @@ MODELS: dict[str, Callable[[], bytes]] = {
     ),
     "four_nameless_outputs": four_nameless_outputs,
     "two_inputs": two_inputs,
-    "stateful": stateful,
+    "stateful": lambda: stateful("classifier of the colour seen lately", PICTURE),
+    "window_stateful": lambda: stateful("the highest channel of late", (1, 8, 3)),
     "nan_after_20": lambda: faulty("no numbers after 20 frames", misbehaving.nan),
     "error_after_20": lambda: faulty("an error after 20 frames", misbehaving.error),
     "slow_after_20": lambda: faulty("slow after 20 frames", misbehaving.slow),

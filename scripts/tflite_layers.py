@@ -14,8 +14,8 @@ INT8_SCORE = Quantized(1 / 256, -128)
 
 
 def mean_colour(model: ModelBuilder, picture: Tensor) -> Tensor:
-    """The mean of each channel, stored as the picture is."""
-    axes = model.constant("axes", np.array([1, 2], np.int32))
+    """The mean of each channel, the last dimension, stored as the picture (or window) is."""
+    axes = model.constant("axes", np.arange(1, len(picture.shape) - 1, dtype=np.int32))
     channels = picture.shape[-1]
     colour = model.tensor("colour", (1, channels), picture.dtype, picture.quantized)
     options = schema.ReducerOptionsT()

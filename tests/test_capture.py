@@ -15,7 +15,7 @@ from edged.capture import LONGEST_PAUSE_S, STEADY_S, Capture, CaptureState, Pace
 from edged.errors import SourceError
 from edged.handoff import Closed, LatestSlot
 from edged.records import Frame, PixelOrder, Size
-from edged.sources import Unreadable
+from edged.sources import Gap, NotYet, Unreadable
 
 BOUND_S = 5.0  # of every wait
 MS = 1_000_000
@@ -280,7 +280,35 @@ def test_many_unreadable_pictures_are_told_once_and_counted(
     ]
 
 
-def test_a_new_size_opens_the_source_anew_and_tells_nothing(
+def test_gaps_are_counted_and_the_first_is_told(
+    capture_of: Make, slot: LatestSlot[Frame], states: States, caplog: pytest.LogCaptureFixture
+) -> None:
+    gaps: list[Step] = [Gap(f"{number} samples lost.") for number in (3, 4, 5)]
+    capture = capture_of(ScriptedSource([frame(0), *gaps, frame(1)]))
+    capture.start(None)
+    assert numbers(slot) == [0, 1]
+    assert (capture.gaps, capture.skipped, capture.frames) == (3, 0, 2)
+    assert states.told == [RUNNING, ENDED]
+    assert capture.stop(BOUND_S)
+    assert caplog.messages == ["front: 3 samples lost.", "front: 2 more gaps came after that"]
+
+
+def test_a_source_whose_first_window_takes_long_is_running(
+    capture_of: Make, slot: LatestSlot[Frame], states: States
+) -> None:
+    go_on = threading.Event()
+
+    def wait() -> None:
+        assert go_on.wait(BOUND_S)
+
+    capture_of(ScriptedSource([NotYet(), wait, frame(0)])).start(None)
+    states.wait_for(1)
+    assert states.told == [RUNNING]
+    go_on.set()
+    assert numbers(slot) == [0]
+
+
+def test_another_wish_opens_the_source_anew_without_closing_it_and_tells_nothing(
     capture_of: Make, slot: LatestSlot[Frame], states: States
 ) -> None:
     asked = threading.Event()
@@ -298,6 +326,8 @@ def test_a_new_size_opens_the_source_anew_and_tells_nothing(
 
     assert numbers(slot) == [1, 2]
     assert source.wants == [Size(300, 300), Size(224, 224)]
+    assert source.closed.acquire(timeout=BOUND_S)  # at the end, and only then
+    assert not source.closed.acquire(blocking=False)
     assert states.told == [RUNNING, ENDED]
 
 

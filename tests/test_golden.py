@@ -17,6 +17,7 @@ from edged.errors import ModelError, ProbeCancelled
 from edged.golden import Golden, check_golden, read_golden
 from edged.loading import LoadOptions, examine
 from edged.reading import Reading
+from edged.samples import Gives
 from edged.store.models import read_model_files
 from edged.store.sidecar import ExpectTable, GoldenTable
 
@@ -44,9 +45,9 @@ def reading_of() -> Callable[[Path], Reading]:
 
     def read(path: Path) -> Reading:
         if path not in known:
-            known[path] = examine(
-                read_model_files(path), path, LoadOptions(1, None, Fit.STRETCH)
-            ).reading
+            gives = Gives.WINDOWS if path.stem.startswith("window") else None
+            options = LoadOptions(1, None, Fit.STRETCH, gives)
+            known[path] = examine(read_model_files(path), path, options).reading
         return known[path]
 
     return read
@@ -117,6 +118,38 @@ def test_the_expected_class_passes_with_and_without_a_score(check: Check) -> Non
     check(png(RED), ExpectTable("0"))
     check(png(RED), ExpectTable("0", score=0.91, tolerance=0.01))
     check(npy(RED), ExpectTable("0", score=0.91, tolerance=0.01), name="red.npy")
+
+
+def test_a_window_passes_as_an_array_and_as_a_table(check: Check) -> None:
+    values = np.tile(np.array([0, 2, 0], np.float32), (8, 1))
+    expect = ExpectTable("1", score=0.91, tolerance=0.01)
+    for model in ("window_float32", "window_int8", "window_uint8"):
+        check(npy(values), expect, model=model, name="y.npy")
+    rows = [f"{number};0;2,0;0" for number in range(8)]
+    table = "\n".join(["time (s);x (g);y (g);z (g)", *rows, ""]).encode()
+    check(table, expect, model="window_float32", name="y.csv")
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "told"),
+    [
+        (npy(RED), "w.npy", "is uint8 48x64x3; it must be float32, samples x channels"),
+        (npy(np.zeros((7, 3), np.float32)), "w.npy", "has 7 samples; it takes 8"),
+        (npy(np.zeros((8, 2), np.float32)), "w.npy", "it takes 3 channels, and the source gives 2"),
+        (npy(np.full((8, 3), np.nan, np.float32)), "w.npy", "that are no finite numbers"),
+        (b"x,y,z\n1,2\n", "w.csv", "is no table of numbers below a header"),
+        (b"x,y,z\n1,2,k\n", "w.csv", "is no table of numbers below a header"),
+        (b"", "w.csv", "is no table of numbers below a header"),
+        (b"\xff\xfe", "w.csv", "is no table of numbers below a header"),
+        (b"1,2,3\n4,5,6\n", "w.csv", "begins with numbers; its first line must be a header"),
+    ],
+)
+def test_a_window_that_cannot_be_one_is_told(
+    check: Check, data: bytes, name: str, told: str
+) -> None:
+    with pytest.raises(ModelError) as failed:
+        check(data, ExpectTable("1"), model="window_float32", name=name)
+    assert told in str(failed.value)
 
 
 def test_a_detection_passes_by_its_label_and_score(check: Check) -> None:

@@ -25,6 +25,26 @@ def test_the_newest_item_replaces_the_waiting_one_and_is_counted() -> None:
     assert slot.dropped == 2
 
 
+def test_a_slot_with_more_places_keeps_the_order_and_drops_the_oldest() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    slot.hold(3)
+    for number in range(5):
+        slot.put(number)
+    assert [slot.take(0) for _ in range(4)] == [2, 3, 4, None]
+    assert slot.dropped == 2
+
+
+def test_a_slot_that_is_given_fewer_places_drops_what_has_none() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    slot.hold(3)
+    for number in range(3):
+        slot.put(number)
+    slot.hold(1)
+    slot.put(3)
+    assert slot.take(0) == 3
+    assert slot.dropped == 3
+
+
 def test_an_empty_slot_gives_none_when_the_time_is_over() -> None:
     assert LatestSlot[int]().take(0) is None
 

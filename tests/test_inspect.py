@@ -64,6 +64,26 @@ def test_a_person_reads_what_the_model_is_and_why() -> None:
     assert speed[0].endswith(" ms for one invocation, just tried")
 
 
+def test_what_a_model_takes_of_a_camera_and_of_a_sensor_is_told(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.model("window_int8")
+    path = house.models / "window_int8.tflite"
+    both, text = as_json(inspect(path)), as_text(inspect(path))
+    assert both["pixels"] == "assumed: bytes minus 128 (nothing says how to normalise)"
+    assert both["samples"] == (
+        "8 x 3 channels; scale 0.0625, zero point 10; "
+        "assumed: at the source's own rate, values as they are (nothing says otherwise)"
+    )
+    assert f"samples    {both['samples']}" in text
+    (house.models / "window_int8.toml").write_text("[input]\nrate_hz = 50\nmean = 0\nstd = 1")
+    told = as_json(inspect(path))
+    assert (told["pixels"], told["samples"]) == (
+        None,
+        "8 x 3 channels at 50 Hz; (value - 0) / 1, from window_int8.toml, "
+        "then scale 0.0625, zero point 10",
+    )
+
+
 def test_a_program_reads_all_of_it() -> None:
     path = SMALL_MODELS / f"{LABELLED}.tflite"
     report: dict[str, Any] = json.loads(json.dumps(as_json(inspect(path)), allow_nan=False))

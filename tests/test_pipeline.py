@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from edged.model import Model
 from edged.pipeline import Pipeline, Serving
 from edged.reading import read_model
 from edged.records import Frame, ModelSpec, PixelOrder, Result
+from edged.samples import Captured, Channel, Gives, Window
 from edged.service.metrics import PipelineStats
 from edged.store.models import read_model_files
 from edged.trial import Expected
@@ -38,7 +39,8 @@ NOT_FINITE = "its scores are not finite numbers"
 def model(name: str) -> Model:
     path = SMALL_MODELS / f"{name}.tflite"
     files, engine = read_model_files(path), Engine(path, threads=1)
-    reading = read_model(files, engine.inputs, engine.outputs)
+    gives = Gives.WINDOWS if name.startswith("window") else Gives.FRAMES
+    reading = read_model(files, engine.inputs, engine.outputs, gives)
     spec = ModelSpec(name, files.facts.sha256, len(files.data), reading.task.name, ())
     return Model(spec, engine, reading, Fit.STRETCH)
 
@@ -54,16 +56,23 @@ def frame(colour: tuple[int, int, int], height: int = 48) -> Frame:
     return Frame(0, now_ns - 5_000_000, now_ns, pixels, PixelOrder.RGB)
 
 
+def window(length: int, width: int, value: float = 1.0) -> Window:
+    samples = np.full((length, width), value, np.float32)
+    channels = tuple(Channel(name) for name in "xyz"[:width])
+    now_ns = time.monotonic_ns()
+    return Window(0, now_ns - 5_000_000, now_ns, samples, 10.0, channels, first=0)
+
+
 @dataclass
 class Run:
-    """A pipeline that has run over frames, one after another, to the end.
+    """A pipeline that has run over frames or windows, one after another, to the end.
 
     ``first``: what serves and what was to serve before it. ``swaps``: what is swapped in before
     the frame of that number. ``trials`` holds the ends of trials: what was tried, why it failed,
     what served then.
     """
 
-    frames: list[Frame]
+    frames: Sequence[Captured]
     name: str = "classifier_uint8"
     expected: Expected | None = None
     first: tuple[Serving, Serving | None] | None = None
@@ -103,15 +112,15 @@ class Run:
         return [(name, len(list(group))) for name, group in names]
 
 
-class _Slot(LatestSlot[Frame]):
+class _Slot(LatestSlot[Captured]):
     """Filled again whenever it is empty, then closed."""
 
-    def __init__(self, frames: list[Frame], before_frame: Callable[[int], None]) -> None:
+    def __init__(self, frames: Sequence[Captured], before_frame: Callable[[int], None]) -> None:
         super().__init__()
         self._frames = iter(enumerate(frames))
         self._before_frame = before_frame
 
-    def take(self, timeout_s: float | None = None) -> Frame | None:
+    def take(self, timeout_s: float | None = None) -> Captured | None:
         coming = next(self._frames, None)
         if coming is None:
             self.close()
@@ -259,3 +268,60 @@ def test_what_needs_no_trial_ends_that_of_the_one_before() -> None:
     run = Run(reds(40), swaps=swaps)
     assert run.faults == [NOT_FINITE]
     assert run.trials == []
+
+
+# ---- windows -------------------------------------------------------------------------------------
+
+SHORT, LONG = "window_float32", "window_one_channel"
+
+
+def test_a_window_goes_the_way_of_a_frame() -> None:
+    taken = window(8, 3)
+    (result,) = Run([taken], SHORT).results
+    assert (result.sequence, result.captured_ns) == (0, taken.captured_ns)
+    spent = result.latency_ms
+    stages = (spent.wait, spent.preprocess, spent.inference, spent.decode)
+    assert all(stage > 0 for stage in stages)
+    assert spent.total == pytest.approx(sum(stages), abs=1e-6)
+
+
+def test_a_model_of_another_shape_begins_with_the_first_window_that_was_cut_for_it() -> None:
+    windows = [window(8, 3), window(8, 3), window(8, 3), window(16, 1), window(16, 1)]
+    run = Run(windows, SHORT, swaps={1: serving(LONG)})
+    assert run.served == [(SHORT, 3), (LONG, 2)]
+    assert gapless(run)
+    assert (run.faults, run.stats.unfit) == ([], 0)
+
+
+def test_windows_cut_for_a_model_that_has_given_way_are_passed_over_and_counted() -> None:
+    bad = replace(window(16, 1), channels=(Channel("x"), Channel("y")))
+    windows = [window(8, 3), bad, window(16, 1), window(8, 3)]
+    run = Run(windows, SHORT, swaps={1: serving(LONG, PROBED)})
+    assert run.served == [(SHORT, 2)]
+    ((tried, failure, now),) = run.trials
+    assert (tried, now) == (LONG, SHORT)
+    assert failure is not None
+    assert failure.startswith("it takes 1 channels, and the source gives 2 (x, y).")
+    assert (run.faults, run.stats.unfit) == ([], 1)
+
+
+def test_values_that_are_no_numbers_are_told_and_held_against_no_model() -> None:
+    nan = window(8, 3, float("nan"))
+    run = Run([window(8, 3), nan, nan, window(8, 3)], SHORT, swaps={1: serving(SHORT, PROBED)})
+    assert [result.sequence for result in run.results] == [0, 1]
+    assert run.trials == []
+    told, over = run.faults
+    assert told is not None
+    assert told.startswith("the source gives values of x that are not finite numbers")
+    assert over is None
+
+
+def test_what_is_fed_back_goes_on_from_window_to_window_and_not_over_a_gap() -> None:
+    # The fourth begins where samples are missing, the last one where the source was opened anew.
+    firsts = (0, 8, 12, 21, 29, 0)
+    windows = [replace(window(8, 3), first=first) for first in firsts]
+    for one in windows:
+        one.samples[:, 1:] = 0
+    scores = [result.findings[0].score for result in Run(windows, "window_stateful").results]
+    assert scores[0] < scores[1] < scores[2]
+    assert scores[3:] == [scores[0], scores[1], scores[0]]

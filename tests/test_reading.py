@@ -11,8 +11,10 @@ from household import SMALL_MODELS, House
 
 from edged.engine.interpreter import Engine
 from edged.errors import ModelError
+from edged.inputs import PictureInput, WindowInput
 from edged.reading import Reading, read_model
 from edged.records import PixelOrder, TensorSpec
+from edged.samples import Gives, WindowShape
 from edged.store.models import read_model_files
 
 Read = Callable[..., Reading]
@@ -20,17 +22,22 @@ Read = Callable[..., Reading]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """``read(name, sidecar="", labels=())``: a small model's reading with these beside it."""
+    """``read(name, sidecar="", labels=(), gives=None)``: a small model's reading with these."""
     house = House(tmp_path)
 
-    def reading(name: str, sidecar: str = "", labels: tuple[str, ...] = ()) -> Reading:
+    def reading(
+        name: str,
+        sidecar: str = "",
+        labels: tuple[str, ...] = (),
+        gives: Gives | None = None,
+    ) -> Reading:
         house.model(name)
         (house.models / f"{name}.toml").write_text(sidecar)
         if labels:
             house.labels(name, *labels)
         path = house.models / f"{name}.tflite"
         inputs, outputs = tensors(name)
-        return read_model(read_model_files(path), inputs, outputs)
+        return read_model(read_model_files(path), inputs, outputs, gives)
 
     return reading
 
@@ -187,3 +194,71 @@ def test_an_input_of_other_numbers_is_refused() -> None:
     (image,), outputs = tensors("classifier_uint8")
     with pytest.raises(ModelError, match="its input is int16; a picture needs an input of uint8"):
         read_model(files, (replace(image, dtype="int16"),), outputs)
+
+
+# ---- windows of samples --------------------------------------------------------------------------
+
+
+def test_where_the_shape_leaves_it_open_the_source_says_what_the_input_takes(read: Read) -> None:
+    assert isinstance(read("window_float32", gives=Gives.FRAMES).input, PictureInput)
+    assert isinstance(read("window_float32", gives=Gives.WINDOWS).input, WindowInput)
+    assert isinstance(read("window_float32").input, PictureInput)
+    assert isinstance(read("window_one_channel").input, WindowInput)
+
+
+def test_a_sidecar_that_tells_of_samples_says_that_it_takes_windows(read: Read) -> None:
+    told = "[input]\nrate_hz = 50\nchannels = ['x', 'y', 'z']\nmean = [1, 2, 3]\nstd = 2"
+    found = read("window_float32", told).input
+    assert isinstance(found, WindowInput)
+    assert found.samples.shape == WindowShape(50, 8)
+    assert found.said == (
+        "8 x 3 channels (x, y, z) at 50 Hz; (value - 1, 2, 3) / 2, from window_float32.toml"
+    )
+
+
+NO_WINDOWS = (
+    "it looks at pictures, and the pipeline's source gives samples. Give the pipeline a source of "
+    "pictures (picamera2, v4l2, video, images), or a model for windows of samples"
+)
+NO_PICTURES = (
+    "it looks at windows of samples, and the pipeline's source gives pictures. Give the pipeline a "
+    "source of samples (iio, microphone, wav, csv), or a model for pictures"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "sidecar", "gives", "reason"),
+    [
+        ("classifier_uint8", "", Gives.WINDOWS, NO_WINDOWS),
+        ("window_float32", "input.colour = 'gray'", Gives.WINDOWS, NO_WINDOWS),
+        ("window_one_channel", "", Gives.FRAMES, NO_PICTURES),
+        ("window_float32", "input.rate_hz = 50", Gives.FRAMES, NO_PICTURES),
+        (
+            "classifier_uint8",
+            "input.rate_hz = 50",
+            None,
+            "the [input] in its .toml file is for samples, which its input of 1x32x32x3 does not "
+            "take",
+        ),
+        (
+            "window_one_channel",
+            "input.colour = 'gray'",
+            None,
+            "the [input] in its .toml file is for pixels, which its input of 1x16 does not take",
+        ),
+    ],
+)
+def test_a_model_for_something_else_than_the_source_gives_is_refused(
+    read: Read, name: str, sidecar: str, gives: Gives | None, reason: str
+) -> None:
+    with pytest.raises(ModelError) as told:
+        read(name, sidecar, gives=gives)
+    assert str(told.value) == reason
+
+
+def test_a_detector_is_not_run_on_windows() -> None:
+    files = read_model_files(SMALL_MODELS / "detector_tf1.tflite")
+    (image,), outputs = tensors("detector_tf1")
+    one = replace(image, shape=(1, 32, 32, 1), shape_signature=(1, 32, 32, 1))
+    with pytest.raises(ModelError, match="it finds boxes, and a window of samples has none"):
+        read_model(files, (one,), outputs, Gives.WINDOWS)

@@ -17,7 +17,7 @@ from edged.engine.interpreter import Engine
 from edged.filter import Filter
 from edged.model import Model
 from edged.reading import read_model
-from edged.records import ClassScore, Detection, Frame, ModelSpec, ScoredClasses
+from edged.records import ClassScore, Detection, Frame, ModelSpec, PixelOrder, ScoredClasses
 from edged.sources.images import ImagesSource
 from edged.store.models import read_model_files
 
@@ -198,3 +198,25 @@ def test_a_written_nine_is_a_nine(load: Callable[..., Model], testdata: Path) ->
     model.infer(frame_of(testdata / "images" / "sunflower.bmp"))
     model.warm_up()
     assert best(model, testdata / "images" / "mnist_nine.bmp") == nine
+
+
+# ---- sequences -----------------------------------------------------------------------------------
+
+
+def test_a_sequence_is_looked_at_by_itself_whatever_came_before(
+    load: Callable[..., Model],
+) -> None:
+    lstm = load("keras_lstm_mnist_ptq")
+    random = np.random.default_rng(5)
+    one, other = (
+        Frame(0, 0, 0, random.integers(0, 256, (28, 28), np.uint8), PixelOrder.GRAY)
+        for _ in range(2)
+    )
+    first, _, again = (scores(lstm, picture) for picture in (one, other, one))
+    assert np.array_equal(first, again)
+
+
+def scores(model: Model, picture: Frame) -> npt.NDArray[np.float32]:
+    decoded = model.infer(picture).decoded
+    assert isinstance(decoded, ScoredClasses)
+    return decoded.scores

@@ -78,11 +78,15 @@ class Engine:
         stored: AnyArray = self._interpreter.get_tensor(spec.index)
         return dequantize(stored, spec.quantization)
 
+    def reset_variables(self) -> None:
+        """Let operators that have a memory of their own (an LSTM) begin anew."""
+        self._interpreter.reset_all_variables()
+
     def reset_state(self) -> None:
         """Set the inputs that are fed back to zero (their zero point where quantised), and the
         model's own variables (an LSTM's state) to what they are at the start.
         """
-        self._interpreter.reset_all_variables()
+        self.reset_variables()
         for position in self.feedback:
             quantization = self.inputs[position].quantization
             self.input_view(position)[...] = quantization.zero_point if quantization else 0

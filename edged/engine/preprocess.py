@@ -95,6 +95,8 @@ def pixel_rule(tensor: TensorSpec, normalization: Normalization | None) -> Pixel
 
 
 def _shown(numbers: Sequence[float]) -> str:
+    if len(numbers) > 6:
+        return f"(one of {len(numbers)} numbers a channel)"
     return ", ".join(f"{number:g}" for number in numbers)
 
 

@@ -113,14 +113,19 @@ def _said(
         said += f" ({', '.join(channels)})"
     if shape.rate_hz is not None:
         said += f" at {shape.rate_hz:g} Hz"
-    else:
-        said += "; assumed: at the source's own rate (nothing says rate_hz)"
+    steps, assumed = [], []
+    if shape.rate_hz is None:
+        assumed.append("at the source's own rate")
     if normalization is None:
-        said += "; assumed: values as they are (nothing says how to normalise)"
+        assumed.append("values as they are")
     else:
-        said += f"; {normalization.said('value')}"
+        steps.append(normalization.said("value"))
     if quantization is not None:
-        said += f", then scale {quantization.scale:.6g}, zero point {quantization.zero_point}"
+        steps.append(f"scale {quantization.scale:.6g}, zero point {quantization.zero_point}")
+    if steps:
+        said += f"; {', then '.join(steps)}"
+    if assumed:
+        said += f"; assumed: {', '.join(assumed)} (nothing says otherwise)"
     return said
 
 

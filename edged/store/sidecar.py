@@ -102,8 +102,9 @@ class ExpectTable(Table, frozen=True):
 
 
 class GoldenTable(Table, frozen=True):
-    """An input whose result is known: a picture beside the model (``input``, a file's name), or an
-    array saved by NumPy (``.npy``), uint8 of height x width x 3 in the order red, green, blue.
+    """An input whose result is known, in a file beside the model (``input``, its name): a picture,
+    a table of samples with a header (``.csv``), or an array saved by NumPy (``.npy``): uint8 of
+    height x width x 3 in the order red, green, blue, or float32 of samples x channels.
     """
 
     input: Annotated[

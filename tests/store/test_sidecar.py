@@ -104,6 +104,13 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
             "input.mean: an empty list is not allowed; "
             "a number, or a list of numbers, one a channel",
         ),
+        ("input.rate_hz = 0", "input.rate_hz: 0 is not allowed; a number above 0"),
+        ("input.channels = []", "input.channels: an empty list is not allowed; a list of the"),
+        ("input.channels = ['x', 'x']", "input.channels: a name comes twice; each channel has its"),
+        (
+            "input = {colour = 'rgb', rate_hz = 50}",
+            "input.rate_hz: colour is given, which is of pictures; this is of samples",
+        ),
         ("input = {mean = 0, std = 0}", "input.std: 0 is not allowed; values are divided by"),
         ("input = {mean = 0, std = [1, 0.0]}", "input.std: 0 is not allowed; values are"),
         (
