@@ -123,6 +123,21 @@ def test_a_sensor_is_asked_for_a_sample(house: House, tmp_path: Path) -> None:
     assert 'iio:device0 (bme280) has no channel "temp"; it has humidityrelative, press' in failed
 
 
+def test_a_model_that_cannot_use_a_sensors_channels_is_told(house: House) -> None:
+    house.model("window_float32")
+    table = house.directory / "hand.csv"
+    table.write_text("x (g),y (g)\n" + "0,1\n" * 9)
+    source = f'[pipelines.source]\nkind = "csv"\npath = "{table}"\nrate_hz = 50\n'
+    config = house.configure(1, f'name = "hand"\nmodel = "window_float32"\n{source}')
+    status, lines = checked(config)
+    assert status == 1
+    assert line_of(lines, "ok source").endswith("hand: csv gives samples of x (g), y (g) at 50 Hz")
+    assert "hand: its model cannot use that: it takes 3 channels, and the source gives 2" in (
+        line_of(lines, "wrong source")
+    )
+    assert any("hand: window_float32: samples 8 x 3 channels; assumed" in line for line in lines)
+
+
 def test_a_microphone_that_gives_only_silence_is_noted(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,20 @@ def test_the_autoencoders_make_each_channels_mean_of_a_window(name: str, step: f
     np.testing.assert_allclose(made, np.broadcast_to((1.0, -0.5), (1, 16, 2)), atol=step)
 
 
+@pytest.mark.parametrize("name", ["float32", "int8", "uint8"])
+def test_windows_are_classified_by_their_highest_channel(name: str) -> None:
+    shape = (1, 8, 3, 1) if name == "uint8" else (1, 8, 3)
+    channels = np.broadcast_to(np.array([0.5, 2.0, -1.0]), (1, 8, 3)).reshape(shape)
+    (scores,) = Model(f"window_{name}").run(channels)
+    expected = softmax(contrast(np.array([0.5, 2.0, -1.0])))
+    np.testing.assert_allclose(scores[0], expected, atol=0.01)
+
+
+def test_a_window_of_one_channel_is_low_or_high() -> None:
+    (scores,) = Model("window_one_channel").run(np.full((1, 16), 1.0))
+    np.testing.assert_allclose(scores[0], softmax(np.array((-1.0, 1.0))), atol=0.01)
+
+
 def test_the_background_class_wins_where_there_is_no_colour() -> None:
     model = Model("classifier_uint8_background")
     np.testing.assert_allclose(model.run(share(RED))[0][0], (0.25, 0.68, 0.035, 0.035), atol=0.01)
