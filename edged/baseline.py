@@ -27,6 +27,7 @@ from .records import AnomalyInfo
 FEWEST_ERRORS = 30
 MOST_ERRORS = 20_000
 LEAST_THRESHOLD = 1e-9
+_MOST_THRESHOLD = 1e38  # as a message and the file of baselines have room for
 _SPREADS = 5.0
 _TO_DEVIATION = 1.4826  # of a normal distribution, from its median absolute deviation
 # Errors that are all but equal would make an anomaly of anything.
@@ -39,7 +40,7 @@ def threshold_of(errors: Sequence[float]) -> float:
     centre = float(np.median(roots))
     spread = _TO_DEVIATION * float(np.median(np.abs(roots - centre)))
     threshold = (centre + _SPREADS * max(spread, _LEAST_SPREAD * centre)) ** 3
-    return max(threshold, LEAST_THRESHOLD)
+    return min(max(threshold, LEAST_THRESHOLD), _MOST_THRESHOLD)
 
 
 class Baseline:

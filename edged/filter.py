@@ -28,6 +28,7 @@ from .records import (
     Value,
 )
 
+_MOST_SCORE = 1e38  # as a message has room for
 Places = npt.NDArray[np.intp]
 
 
@@ -90,7 +91,9 @@ class Filter:
         threshold = self.threshold
         if threshold is None and self._baseline is not None:
             threshold = self._baseline.take(error)
-        score = None if threshold is None else error / max(threshold, LEAST_THRESHOLD)
+        score = None
+        if threshold is not None:
+            score = min(error / max(threshold, LEAST_THRESHOLD), _MOST_SCORE)
         return Anomaly(
             error if self._may_leave("error") else None,
             score if self._may_leave("score") else None,

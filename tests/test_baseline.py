@@ -51,6 +51,10 @@ def test_errors_that_are_all_but_equal_leave_some_room() -> None:
     assert threshold_of([2.0] * 50) == pytest.approx(2.0 * 1.1**3)
 
 
+def test_no_threshold_is_too_large_to_be_told() -> None:
+    assert threshold_of([1e37, 3e38, 1e38]) == 1e38
+
+
 def test_no_threshold_is_0() -> None:
     assert threshold_of([0.0] * 50) == LEAST_THRESHOLD
 

@@ -129,6 +129,11 @@ def test_a_threshold_that_is_given_goes_before_what_was_learnt() -> None:
     assert found.unusual
 
 
+def test_no_error_and_no_threshold_make_a_score_that_cannot_be_published() -> None:
+    (found,) = keeping(0.0).apply(Reconstruction(3e38), WHOLE)
+    assert found == Anomaly(3e38, 1e38, unusual=True)
+
+
 def test_while_it_learns_there_is_an_error_and_no_score() -> None:
     keep = keeping(None, baseline=Baseline(600, lambda *_: None))
     assert keep.apply(Reconstruction(9.0), WHOLE) == (Anomaly(9.0, None, unusual=False),)

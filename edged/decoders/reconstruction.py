@@ -26,7 +26,7 @@ class ReconstructionDecoder:
         try:
             made = as_float32(numbers(outputs, self._position))
             given = as_float32(numbers(outputs, len(outputs) - 1))
-            if made.shape != given.shape:
+            if made.shape != given.shape or not made.size:
                 raise ValueError(f"{made.shape} was to be {given.shape}")
         except (IndexError, ValueError) as error:
             raise unlike(error) from error

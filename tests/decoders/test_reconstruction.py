@@ -43,6 +43,7 @@ def test_numbers_that_are_not_finite_are_an_error(wrong: float) -> None:
     [
         [],
         [np.zeros((1, 2, 4), np.float32), np.zeros(SHAPE, np.float32)],
+        [np.zeros((1, 0, 2), np.float32), np.zeros((1, 0, 2), np.float32)],
         [np.full(SHAPE, "a"), np.zeros(SHAPE, np.float32)],
     ],
 )

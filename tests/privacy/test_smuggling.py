@@ -23,6 +23,8 @@ from edged.clock import SystemClock
 from edged.decoders import Decoder
 from edged.decoders.classification import Activation, ClassificationDecoder
 from edged.decoders.detection import DetectionDecoder, DetectionRoles
+from edged.decoders.reconstruction import ReconstructionDecoder
+from edged.decoders.regression import RegressionDecoder
 from edged.engine.geometry import Fit, Placement
 from edged.errors import ConfigError, MessageRefused, ModelError
 from edged.filter import Filter
@@ -129,6 +131,8 @@ def test_whatever_a_model_gives_its_decoder_says_something_harmless_or_raises_a_
     decoders: list[tuple[str, Decoder]] = [
         ("classification", ClassificationDecoder(position, activation)),
         ("detection", DetectionDecoder(DetectionRoles(0, 1, 2, 3))),
+        ("regression", RegressionDecoder(position, 3)),
+        ("anomaly", ReconstructionDecoder(position)),
     ]
     for task, decoder in decoders:
         try:

@@ -165,6 +165,13 @@ def test_what_is_gone_is_told_with_nothing_but_its_platform() -> None:
     assert "state_topic" in components["front-objects"]
 
 
+def test_what_is_gone_is_told_with_the_platform_that_it_had() -> None:
+    known = frozenset({"anomaly-objects", "motor-anomaly"})
+    components = announced(FRONT, known)["components"]
+    assert components["anomaly-objects"] == {"platform": "sensor"}
+    assert components["motor-anomaly"] == {"platform": "binary_sensor"}
+
+
 def test_without_a_model_the_task_told_before_holds() -> None:
     told = info(pipeline("front", task=None))
     assert "front-objects" not in announced(told)["components"]
@@ -182,14 +189,19 @@ def test_with_another_task_what_showed_the_one_before_is_gone() -> None:
 
 def test_home_assistant_ends_up_with_what_there_is() -> None:
     hass, known = HomeAssistant(), NOTHING
-    for told in (FRONT, info(pipeline("front")), info(pipeline("front", "classification"))):
+    for told in (
+        FRONT,
+        info(pipeline("front"), pipeline("motor", "anomaly"), pipeline("light", "regression")),
+        info(pipeline("front", "classification")),
+    ):
         record = announcement(told, known, CONTEXT, MAX_PAYLOAD_BYTES)
         message = encode(record, CONTEXT)
         hass.hear(message.topic, message.payload)
         known = frozenset(map(component_id, record.entities))
         assert hass.entities.keys() == known
     assert "front-class" in hass.entities
-    assert len(hass.removed) == 6
+    assert {"front-objects", "motor-anomaly", "light-value"} <= set(hass.removed)
+    assert len(hass.removed) == 16
 
 
 # ---- ids -----------------------------------------------------------------------------------------
