@@ -1,4 +1,4 @@
-"""The commands. Here and in ``cli_models`` is all that prints; errors become exit statuses here."""
+"""The commands. Only this file and its like (``cli_*``) print; errors become exit statuses here."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
+from .cli_bench import add_bench_command
 from .cli_models import add_model_commands
 from .cli_watch import add_watch_command
 from .errors import EXIT_FAILED, ConfigError, EdgedError
@@ -106,6 +107,10 @@ def make_parser() -> argparse.ArgumentParser:
     model = commands.add_parser("model", help="get models, look at them, go back to older ones")
     add_model_commands(
         model.add_subparsers(title="commands", metavar="COMMAND", required=True), common, configured
+    )
+
+    add_bench_command(
+        commands.add_parser("bench", parents=[configured], help="how fast: the whole way, by stage")
     )
 
     add_watch_command(

@@ -1,243 +1,118 @@
 #!/usr/bin/env python3
-"""The daemon against the bare interpreter, in turns, in one run.
+"""The daemon beside the minimal script that people write, and the bare interpreter, in one run.
 
-The real daemon runs in a process of its own: pictures of 1280x720 from a directory, one detector,
-one inference thread, results at QoS 1 to a real mosquitto and back to this script. In turns it is
-stopped (SIGSTOP) and the bare interpreter invokes the same model here, so that both meet the same
-noise of the machine. Once with pictures at a camera's pace (15 a second), for the overhead (total
-- inference - wait); once as fast as the engine takes them, for the rate against the bare
-interpreter's. Also printed: resident memory, time to the first result.
+They take turns as in `edged bench`: the daemon with frames of 1280x720 and of the model's
+own size, scripts/bench_naive.py at QoS 0 and at QoS 1, the bare interpreter. The frames show a
+cat, so that there is something to decode and publish.
 
-    scripts/bench_frame.py [--model FILE] [--turns N] [--json]
+    scripts/bench_frame.py [--model FILE] [--frames N] [--threads N] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import platform
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 
-from edged.engine.interpreter import Engine
-from edged.engine.runtime import runtime
+from edged.bench.contestant import Contestant
+from edged.bench.figures import BESIDES, OVERHEAD, median_rate_hz, rate_ratio, spreads
+from edged.bench.items import Kept, frames
+from edged.bench.machine import machine
+from edged.bench.report import outcome_json
+from edged.bench.run import CAMERA, Outcome, measure
+from edged.bench.settings import DEFAULT
+from edged.bench.stage import Stage, Tried, stage, try_model
+from edged.engine.preprocess import image_shape
+from edged.errors import EdgedError
+from edged.records import PixelOrder, Size
 
 REPO = Path(__file__).resolve().parent.parent
 TESTDATA = Path(os.environ.get("EDGED_TESTDATA", REPO.parent / "shared" / "testdata"))
 COCO_SSD = TESTDATA / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
 PHOTO = TESTDATA / "images" / "cat_720p.jpg"
-TURN_S = 2.0
-SETTLE_S = 0.3
-
-CONFIG = """
-[device]
-id = "bench"
-state_dir = "state"
-[mqtt]
-host = "127.0.0.1"
-port = {port}
-[models]
-dir = "models"
-[[pipelines]]
-name = "front"
-model = "model"
-threads = {threads}
-[pipelines.source]
-kind = "images"
-path = "pictures"
-loop = true
-fps = {fps}
-realtime = {realtime}
-"""
-
-CAMERA_FPS = 15
 
 
-@contextlib.contextmanager
-def broker() -> Iterator[int]:
-    """A mosquitto on a free loopback port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    path = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
-    if path is None:
-        sys.exit("mosquitto is not installed: run scripts/setup")
-    process = subprocess.Popen([path, "-p", str(port)], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(500):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.01)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-class Results:
-    """The results that came back over MQTT, with the time of their coming."""
-
-    def __init__(self, port: int) -> None:
-        self.came: list[tuple[float, dict[str, Any]]] = []
-        self.first = threading.Event()
-        subscribed = threading.Event()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("edged/bench/+/result")
-        self._client.on_subscribe = lambda *_: subscribed.set()
-        self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        subscribed.wait(10)
-
-    def _on_message(self, _: object, __: object, message: mqtt.MQTTMessage) -> None:
-        self.came.append((time.monotonic(), json.loads(message.payload)))
-        self.first.set()
-
-
-def lay_out(house: Path, model: Path, port: int, threads: int, fps: int) -> None:
-    """The daemon's directory: config, model, one picture of 1280x720 that is quick to read."""
-    (house / "models").mkdir()
-    (house / "pictures").mkdir()
-    shutil.copy(model, house / "models" / "model.tflite")
+def shown(size: Size, order: PixelOrder) -> Kept:
     photo = cv2.imread(str(PHOTO))
     if photo is None:
-        photo = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
-    cv2.imwrite(str(house / "pictures" / "photo.bmp"), cv2.resize(photo, (1280, 720)))
-    (house / "edged.toml").write_text(
-        CONFIG.format(port=port, threads=threads, fps=fps, realtime="true" if fps else "false")
-    )
+        sys.exit(f"there is no photo {PHOTO}; name its place with EDGED_TESTDATA")
+    return frames([cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)], size, order)
 
 
-def resident_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+def naive(place: Stage, tried: Tried, kept: Kept, qos: int) -> Contestant:
+    house = place.house()
+    items, *_ = kept.arguments(house / "items.npy")
+    topic = f"naive/{house.name}"
+    command = [str(REPO / "scripts" / "bench_naive.py"), str(tried.path), items, "--topic", topic]
+    command += ["--port", str(place.broker.port), "--qos", str(qos)]
+    command += ["--threads", str(tried.options.threads)]
+    return Contestant(f"minimal script, QoS {qos}", command, house / "log", topic)
 
 
-def measure(model: Path, turns: int, threads: int, fps: int) -> dict[str, Any]:
-    """``fps`` 0: as fast as the engine takes the pictures."""
-    engine = Engine(model, threads=threads)
-    bare_rates, our_rates, bare_ms = [], [], []
-    with broker() as port, tempfile.TemporaryDirectory() as directory:
-        house = Path(directory)
-        lay_out(house, model, port, threads, fps)
-        results = Results(port)
-        started = time.monotonic()
-        command = [sys.executable, "-m", "edged", "run", "-c", str(house / "edged.toml")]
-        with (house / "log").open("w") as log:
-            daemon = subprocess.Popen(command, stderr=log)
-        try:
-            if not results.first.wait(60):
-                sys.exit((house / "log").read_text())
-            first_s = results.came[0][0] - started
-            time.sleep(2 * SETTLE_S)
-            kept: list[dict[str, Any]] = []
-            for _ in range(turns):
-                daemon.send_signal(signal.SIGCONT)
-                time.sleep(SETTLE_S)
-                start = time.monotonic()
-                time.sleep(TURN_S)
-                mine = [one for came, one in results.came if came >= start]
-                our_rates.append(len(mine) / (time.monotonic() - start))
-                kept += mine
-                daemon.send_signal(signal.SIGSTOP)
-                start = time.monotonic()
-                count = 0
-                while time.monotonic() - start < TURN_S:
-                    before = time.perf_counter()
-                    engine.invoke()
-                    bare_ms.append((time.perf_counter() - before) * 1e3)
-                    count += 1
-                bare_rates.append(count / (time.monotonic() - start))
-            daemon.send_signal(signal.SIGCONT)
-            resident = resident_mb(daemon.pid)
-        finally:
-            daemon.send_signal(signal.SIGCONT)
-            daemon.terminate()
-            daemon.wait(10)
-    return summed_up(model, kept, bare_rates, our_rates, bare_ms, first_s, resident)
+def side_by_side(model: Path, threads: int, count: int) -> dict[str, Outcome]:
+    tried = try_model(model, replace(DEFAULT, threads=threads))
+    height, width, _ = image_shape(tried.tensor)
+    camera = shown(CAMERA, PixelOrder.BGR)
+    with stage() as place:
+        contestants = [
+            place.served("edged, 1280x720", tried, camera),
+            place.served("edged, own size", tried, shown(Size(width, height), PixelOrder.RGB)),
+            naive(place, tried, camera, 0),
+            naive(place, tried, camera, 1),
+            place.bare(tried, camera),
+        ]
+        return measure(contestants, place, count, lambda line: print(line, file=sys.stderr))
 
 
-def summed_up(
-    model: Path,
-    kept: list[dict[str, Any]],
-    bare_rates: list[float],
-    our_rates: list[float],
-    bare_ms: list[float],
-    first_s: float,
-    resident: float,
-) -> dict[str, Any]:
-    latencies = [one["latency_ms"] for one in kept]
-    stages = {stage: [latency[stage] for latency in latencies] for stage in latencies[0]}
-    overhead = [one["total"] - one["inference"] - one["wait"] for one in latencies]
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "runtime": f"{runtime().name} {runtime().version}",
-        "model": model.name,
-        "frames": len(kept),
-        "overhead_ms": spread(overhead),
-        "stages_ms": {stage: spread(values) for stage, values in stages.items()},
-        "bare_invoke_ms": spread(bare_ms),
-        "rate_hz": statistics.median(our_rates),
-        "bare_rate_hz": statistics.median(bare_rates),
-        "rate_ratio": statistics.median(
-            ours / bare for ours, bare in zip(our_rates, bare_rates, strict=True)
-        ),
-        "resident_mb": resident,
-        "first_result_s": first_s,
-    }
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    p50, p99 = np.percentile(values, [50, 99])
-    return {"p50": round(float(p50), 3), "p99": round(float(p99), 3)}
+def table(outcomes: dict[str, Outcome]) -> list[str]:
+    *_, bare = outcomes.values()
+    lines = [
+        f"{'median (p99), ms':<24} {'overhead':>16} {'between frames':>17} "
+        f"{'rate':>7} {'of bare':>8} {'RSS MB':>7} {'PSS MB':>7} {'starts s':>9}"
+    ]
+    for name, outcome in outcomes.items():
+        found = spreads(outcome.turns)
+        own, between = found.get(OVERHEAD), found[BESIDES]
+        starts = outcome.later_s or [outcome.first_s or 0.0]
+        lines.append(
+            f"{name:<24} {f'{own.median:.3f} ({own.p99:.2f})' if own else '':>16} "
+            f"{f'{between.median:.3f} ({between.p99:.2f})':>17} "
+            f"{median_rate_hz(outcome.turns):>7.1f} {rate_ratio(outcome.turns, bare.turns):>8.1%} "
+            f"{outcome.memory.resident_mb:>7.1f} {outcome.memory.proportional_mb or 0:>7.1f} "
+            f"{statistics.median(starts):>9.2f}"
+        )
+    for name, outcome in outcomes.items():
+        medians = (
+            f"{stage} {spread.median:.3f}" for stage, spread in spreads(outcome.turns).items()
+        )
+        lines.append(f"{name}: {', '.join(medians)}")
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=COCO_SSD)
-    parser.add_argument("--turns", type=int, default=10)
+    parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if not options.model.is_file():
-        sys.exit(f"there is no file {options.model}; name a model with --model")
-    paced = measure(options.model, options.turns, options.threads, CAMERA_FPS)
-    full = measure(options.model, options.turns, options.threads, 0)
+    try:
+        outcomes = side_by_side(options.model, options.threads, options.frames)
+    except EdgedError as error:
+        sys.exit(str(error))
     if options.json:
-        print(json.dumps({"paced": paced, "full": full}, indent=2))
+        *_, bare = outcomes.values()
+        found = {name: outcome_json(each, bare) for name, each in outcomes.items()}
+        print(json.dumps({"machine": machine(), "contestants": found}, indent=2))
         return
-    print(f"{full['machine']}; Python {full['python']}; {full['runtime']}; {full['model']}")
-    print(f"at {CAMERA_FPS} frames a second ({paced['frames']} frames):")
-    for stage, values in {**paced["stages_ms"], "overhead": paced["overhead_ms"]}.items():
-        print(f"  {stage:<12} p50 {values['p50']:8.3f} ms   p99 {values['p99']:8.3f} ms")
-    print(f"as fast as the engine takes them ({full['frames']} frames):")
-    print(
-        f"  rate         {full['rate_hz']:.1f} Hz, {full['rate_ratio']:.1%} of the bare "
-        f"interpreter's {full['bare_rate_hz']:.1f} Hz"
-    )
-    print(f"  overhead     p50 {full['overhead_ms']['p50']:8.3f} ms")
-    print(f"resident       {full['resident_mb']:.1f} MB")
-    print(f"first result   {full['first_result_s']:.2f} s after the start of the process")
+    print(", ".join(f"{what} {value}" for what, value in machine().items()))
+    print("\n".join(table(outcomes)))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def test_help_and_version_are_status_0(edged: Run) -> None:
     assert edged("--version") == (0, f"edged {__version__}\n", "")
     status, out, error = edged("--help")
     assert (status, error) == (0, "")
-    for command in ("run", "demo", "check", "model", "watch", "schema"):
+    for command in ("run", "demo", "check", "bench", "model", "watch", "schema"):
         assert f"\n    {command} " in out
 
 
