@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import logging
 import os
 import re
 import select
@@ -22,8 +21,6 @@ from .iio_device import IioDevice, Settings, Timing
 from .iio_rate import set_rate
 from .iio_scan import TIMESTAMP, Element, Layout, Scans
 from .iio_stamps import Stamps
-
-log = logging.getLogger(__name__)
 
 BLOCK_S = 0.05
 # How long a device may give nothing before it has failed.
