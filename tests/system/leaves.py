@@ -23,7 +23,8 @@ PLACES = (
 
 def apt(*words: str | Path) -> str:
     """There is no network, and all that edged depends on is installed."""
-    return run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", *words)
+    quiet = ("env", "DEBIAN_FRONTEND=noninteractive")
+    return run(*quiet, "apt-get", "--yes", "--no-install-recommends", *words)
 
 
 def version() -> str:
