@@ -197,7 +197,7 @@ class Intake:
             reason = self._cut_off(name, path) or str(error)
             _report(users, Verdict.REFUSED, version_of(path), reason)
             return
-        taken = [self._offer(files, kept, group) for group in _by_delegate(users)]
+        taken = [self._offer(files, kept, group) for group in _alike(users)]
         if not any(taken) and not served_before:
             self._vault.drop(kept.bundle)
 
@@ -237,7 +237,7 @@ class Intake:
         return self._vault.keep(files, version)
 
     def _offer(self, files: ModelFiles, kept: Kept, users: Sequence[Runner]) -> bool:
-        """Probe once for pipelines of one delegate, then let each swap; whether any did."""
+        """Probe once for pipelines that are alike, then let each swap; whether any did."""
         try:
             examined = self._examine(files, kept.path, users[0])
         except ProbeCancelled:
@@ -324,12 +324,13 @@ def _report(
         user.report(verdict, version, reason)
 
 
-def _by_delegate(users: Sequence[Runner]) -> list[list[Runner]]:
-    """The pipelines that one probe can speak for."""
+def _alike(users: Sequence[Runner]) -> list[list[Runner]]:
+    """The pipelines that one probe and one reading can speak for."""
     groups: list[list[Runner]] = []
     for user in users:
         for group in groups:
-            if group[0].plan.options.delegate == user.plan.options.delegate:
+            one, other = group[0].plan.options, user.plan.options
+            if (one.delegate, one.gives) == (other.delegate, other.gives):
                 group.append(user)
                 break
         else:

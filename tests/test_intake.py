@@ -30,6 +30,7 @@ from edged.intake import Intake
 from edged.loading import LoadOptions
 from edged.records import HealthState, ModelReport, Result, Verdict
 from edged.runner import Runner
+from edged.samples import Gives
 from edged.store.atomic import Disk
 from edged.store.minisign import PublicKey
 from edged.store.models import read_model_files
@@ -475,6 +476,17 @@ def test_a_delegate_that_one_pipeline_asks_for_is_tried_for_it_alone(kitchen: Ki
     refused = kitchen.told.wait_for_verdict(Verdict.REFUSED, "back")
     assert 'The delegate "/nowhere/libx.so" cannot be loaded' in str(candidate(refused).reason)
     kitchen.told.wait_for(Result)
+
+
+def test_a_model_is_read_for_cameras_and_for_sensors_each_by_itself(kitchen: Kitchen) -> None:
+    kitchen.lay("window_int8")
+    for name, gives in (("front", Gives.FRAMES), ("back", Gives.WINDOWS)):
+        kitchen.pipeline(name, options=replace(PLAN.options, gives=gives))
+        kitchen.told.wait_for_verdict(Verdict.TRIAL, name)
+    kitchen.put("classifier_uint8")
+    refused = kitchen.told.wait_for_verdict(Verdict.REFUSED, "back")
+    assert str(candidate(refused).reason).startswith("it looks at pictures, and the pipeline's")
+    kitchen.told.wait_for(Result, of("front", kitchen.runners[0].bundle or ""))
 
 
 # ---- trials --------------------------------------------------------------------------------------
