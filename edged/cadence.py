@@ -15,7 +15,11 @@ class Publish(enum.Enum):
 
 
 class Cadence:
-    """Decides for one pipeline. ``interval_s`` is also the heartbeat of ``change``."""
+    """Decides for one pipeline. ``interval_s`` is also the heartbeat of ``change``.
+
+    What happens, such as a word that is heard, is published each time and with nothing in between;
+    with ``interval`` at most once in so many seconds.
+    """
 
     def __init__(self, publish: Publish, interval_s: float) -> None:
         self._publish = publish
@@ -23,9 +27,14 @@ class Cadence:
         self._last_ns: int | None = None
         self._last_said: Hashable = None
 
-    def due(self, findings: Findings, now_ns: int) -> bool:
-        """Whether to publish these findings; if so they count as the last published ones."""
-        if self._publish is Publish.EVERY:
+    def due(self, findings: Findings, now_ns: int, *, happens: bool = False) -> bool:
+        """Whether to publish these findings; if so they count as the last published ones.
+
+        ``happens``: they are of what happens, not of how things are.
+        """
+        if happens and not findings:
+            return False
+        if self._publish is Publish.EVERY or (happens and self._publish is Publish.CHANGE):
             return True
         said = _said(findings)
         waited = self._last_ns is None or now_ns - self._last_ns >= self._interval_ns

@@ -21,6 +21,7 @@ from .records import (
     Decoded,
     Detection,
     Findings,
+    HeardClasses,
     Numbers,
     Reconstruction,
     ScoredBoxes,
@@ -72,6 +73,8 @@ class Filter:
                 return tuple(islice(self._values(decoded), self._max_results))
             case Reconstruction():
                 return (self._anomaly(decoded.error),)
+            case HeardClasses():
+                raise TypeError("what is heard goes through a KeywordFilter")
         threshold = 0.0 if self.threshold is None else self.threshold
         (kept,) = (decoded.scores > threshold).nonzero()
         kept = kept[(-decoded.scores[kept]).argsort(kind="stable")]

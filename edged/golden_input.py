@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from .errors import ModelError, SourceError
-from .inputs import Input, WindowInput
+from .inputs import Input, PictureInput, StreamInput, WindowInput
 from .records import AnyArray, FloatArray, Frame, PixelOrder
 from .samples import Captured, Channel, Window
 from .sources.csv_header import read_header
@@ -22,9 +22,14 @@ from .sources.pictures import is_whole
 
 def as_given(name: str, data: bytes, input_: Input) -> Captured:
     """What is in the file ``name``, for that input of a model. Raises ModelError."""
-    if not isinstance(input_, WindowInput):
+    if isinstance(input_, StreamInput):
+        raise ModelError(
+            "it hears a stream, and a golden input is one picture or one window. Take [golden] out "
+            "of its .toml file"
+        )
+    if isinstance(input_, PictureInput):
         return Frame(0, 0, 0, *_picture(name, data))
-    rule = input_.samples
+    rule = input_.samples if isinstance(input_, WindowInput) else input_.sound
     if name.endswith(".npy"):
         samples = _array(name, data)
         channels = tuple(map(Channel, rule.channels or map(str, range(samples.shape[1]))))

@@ -14,6 +14,8 @@ from .engine.runtime import Delegate
 from .engine.tflite_file import unusable_reason
 from .errors import ModelError
 from .golden import Golden, check_golden
+from .inputs import StreamInput
+from .listening import ListeningModel, StreamModel
 from .model import Model
 from .reading import Reading, read_model
 from .records import ModelSpec
@@ -60,6 +62,7 @@ def examine(
         path,
         threads=threads,
         delegate=delegate,
+        remembers=files.facts.remembers,
         budget_ms=files.sidecar.latency_budget_ms,
         cancelled=cancelled,
     )
@@ -79,7 +82,12 @@ def build_model(
     ``reading`` None: the model is known to be good, and is read from the interpreter itself.
     Raises ModelError, DelegateError.
     """
-    engine = Engine(path, threads=options.threads, delegate=options.delegate)
+    engine = Engine(
+        path,
+        threads=options.threads,
+        delegate=options.delegate,
+        remembers=files.facts.remembers,
+    )
     if reading is None:
         engine.invoke()  # some output shapes are known only afterwards
         reading = read_model(files, engine.inputs, engine.shaped_outputs(), options.gives)
@@ -90,9 +98,15 @@ def build_model(
         task=reading.task.name,
         labels=reading.labels.known,
     )
-    model = Model(spec, engine, reading, options.fit)
+    model = _kind_of(reading)(spec, engine, reading, options.fit)
     model.warm_up()
     return model
+
+
+def _kind_of(reading: Reading) -> type[Model]:
+    if isinstance(reading.input, StreamInput):
+        return StreamModel
+    return Model if reading.task.keyword is None else ListeningModel
 
 
 def unknown_labels(allowed: Sequence[str] | None, known: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from .decoders import Decoder
 from .engine.geometry import Fit, Placement
@@ -65,7 +65,9 @@ class Model:
         self.reading = reading
         self._engine = engine
         self._position = reading.input.position
-        self._filler: Filler[Any] = reading.input.filler(engine.inputs[self._position], fit)
+        # That of a model which hears a stream is filled by its own ``infer``.
+        filler = reading.input.filler(engine.inputs[self._position], fit)
+        self._filler = cast(Filler[Any], filler)
         self._decoder: Decoder = reading.task.decoder
         self._compares = reading.task.anomaly is not None
         self.want = self._filler.want

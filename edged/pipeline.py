@@ -24,7 +24,7 @@ from .events import Event, Lasting, about
 from .filter import Filter
 from .handoff import Closed, LatestSlot
 from .model import Model
-from .records import Latency, Result
+from .records import HeardClasses, Latency, Result
 from .samples import Captured
 from .service.metrics import PipelineStats
 from .trial import Expected, Trial
@@ -186,7 +186,8 @@ class Pipeline:
             decode=(now_ns - taken_ns - engine_ns) / NS_PER_MS,
             total=(now_ns - frame.arrived_ns) / NS_PER_MS,
         )
-        due = self._cadence.due(findings, now_ns)
+        happens = isinstance(inference.decoded, HeardClasses)
+        due = self._cadence.due(findings, now_ns, happens=happens)
         if due:
             self._publish(
                 Result(

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from .decoders.classification import Activation
-from .decoders.tasks import Learning, Output, Task, Told, find_task
+from .decoders.tasks import (
+    SLIDING_WINDOW,
+    THRESHOLD,
+    Keyword,
+    Learning,
+    Output,
+    Task,
+    Told,
+    find_task,
+)
 from .engine.preprocess import Normalization
 from .engine.tflite_file import ModelFile
 from .engine.tflite_graph import FileTensor
 from .errors import ModelError
-from .inputs import Input, WindowInput, read_input
+from .inputs import Input, InputTold, PictureInput, StreamInput, read_input
 from .records import ANOMALY_VALUES, TensorSpec
 from .samples import Gives
-from .store.labels import Labels, find_labels
+from .store.labels import Labels, find_labels, publishable
 from .store.models import ModelFiles
 from .store.sidecar import Sidecar
 
@@ -51,15 +61,20 @@ def read_model(
     facts, sidecar = files.facts, files.sidecar
     _refuse_dynamic(inputs)
     position, feedback = _find_inputs(inputs, outputs)
-    normalization = _normalization(files.name, sidecar, facts, position)
-    input_ = read_input(position, inputs[position], sidecar.input, normalization, gives)
+    told = InputTold(
+        sidecar.input,
+        sidecar.log_mel,
+        _features(files),
+        _normalization(files.name, sidecar, facts, position),
+    )
+    input_ = read_input(position, inputs[position], told, gives)
     described = [
         _output(position, tensor, facts)
         for position, tensor in enumerate(outputs)
         if position not in feedback.values()
     ]
-    task = find_task(described, _told(sidecar, inputs[position].shape))
-    if task.name == "detection" and isinstance(input_, WindowInput):
+    task = find_task(described, _told(files, input_, inputs[position].shape))
+    if task.name == "detection" and not isinstance(input_, PictureInput):
         raise ModelError("it finds boxes, and a window of samples has none. Give it pictures")
     labels = _labels(files, task)
     return Reading(
@@ -75,7 +90,9 @@ def _labels(files: ModelFiles, task: Task) -> Labels:
     """What the classes or the numbers are called. Raises ModelError."""
     if task.anomaly is not None:
         return Labels("those of the task", ANOMALY_VALUES, 0)
-    sidecar = files.sidecar
+    sidecar, manifest = files.sidecar, files.manifest
+    if manifest and not (sidecar.labels or files.labels_file):
+        return Labels(f"{files.name}.json", (publishable(manifest.wake_word),), 0)
     labels = find_labels(
         sidecar.labels,
         files.labels_file,
@@ -151,7 +168,16 @@ def _output(position: int, tensor: TensorSpec, facts: ModelFile) -> Output:
     )
 
 
-def _told(sidecar: Sidecar, input_shape: tuple[int, ...]) -> Told:
+def _told(files: ModelFiles, input_: Input, input_shape: tuple[int, ...]) -> Told:
+    """Raises ModelError where its files tell of two tasks."""
+    sidecar, task = files.sidecar, files.sidecar.task
+    if isinstance(input_, StreamInput):
+        if task not in (None, "keyword"):
+            raise ModelError(
+                f"its .toml file says that it does {task}, and it hears a stream, which is for "
+                "keyword. Correct the task"
+            )
+        task = "keyword"
     told = sidecar.outputs
     roles = {
         role: output
@@ -159,11 +185,34 @@ def _told(sidecar: Sidecar, input_shape: tuple[int, ...]) -> Told:
         if (output := getattr(told, role)) is not None
     }
     return Told(
-        task=sidecar.task,
+        task=task,
         roles=roles,
         activation=Activation(told.activation) if told.activation else None,
+        keyword=_keyword(files),
         learning=Learning(sidecar.anomaly.learn_s, sidecar.anomaly.threshold),
         input_shape=input_shape,
+    )
+
+
+def _features(files: ModelFiles) -> Literal["micro", "log-mel"] | None:
+    """Raises ModelError where the files beside the model tell of two kinds."""
+    told = files.sidecar.input.features
+    if files.manifest is None:
+        return told
+    if told == "log-mel":
+        raise ModelError(
+            "its .json file is a manifest of micro wake word models, and its .toml file says that "
+            "it takes log-mel features. Take one of them away"
+        )
+    return "micro"
+
+
+def _keyword(files: ModelFiles) -> Keyword:
+    told, micro = files.sidecar.keyword, files.manifest.micro if files.manifest else None
+    return Keyword(
+        told.sliding_window or (micro.sliding_window_size if micro else SLIDING_WINDOW),
+        told.refractory_s,
+        micro.probability_cutoff if micro else THRESHOLD,
     )
 
 

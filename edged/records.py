@@ -113,6 +113,20 @@ class ScoredClasses:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardClasses:
+    """Keyword: what was said of a stream's last moments, one after the other: ``scores`` of each,
+    float32, shape (classes,), 0..1; there may be no moment.
+
+    ``ended_s``: when they ended, in the source's own time. ``anew``: the stream was broken before
+    them, and what was heard until then goes with nothing that follows.
+    """
+
+    scores: tuple[FloatArray, ...]
+    ended_s: float
+    anew: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredBoxes:
     """Detection: n boxes, best first or not.
 
@@ -141,7 +155,7 @@ class Reconstruction:
     error: float
 
 
-Decoded = ScoredClasses | ScoredBoxes | Numbers | Reconstruction
+Decoded = ScoredClasses | HeardClasses | ScoredBoxes | Numbers | Reconstruction
 
 
 # ---- what a result holds: objects ---------------------------------------------------------------
@@ -413,6 +427,7 @@ class EntityKind(enum.Enum):
     """What Home Assistant can show: of a pipeline, and the last two of the device."""
 
     CLASS = "class"
+    KEYWORD = "keyword"
     OBJECTS = "objects"
     VALUE = "value"
     ANOMALY = "anomaly"

@@ -18,6 +18,7 @@ from .events import Event, about
 from .filter import Filter
 from .handoff import LatestSlot
 from .health import HealthLamp
+from .keywords import KeywordFilter
 from .loading import LoadOptions, unknown_labels
 from .model import Model
 from .pipeline import Pipeline, Serving
@@ -188,9 +189,11 @@ class Runner:
         self._health.hung(f"an inference took over {HUNG_AFTER_S:g} s so far" if hangs else None)
 
     def slow(self, slowing: Slowing) -> None:
-        """Take a share of the frames from now on, and say so."""
+        """Take a share of the frames from now on, and say so. Of a stream all is taken: with parts
+        of it left out no word would be heard.
+        """
         self._slowing = slowing
-        self._health.slowed(slowing.reason)
+        self._health.slowed(None if self._capture.whole else slowing.reason)
 
     def vitals(self) -> Vitals:
         state, reason = self._health.shown or (None, None)
@@ -274,7 +277,7 @@ class Runner:
             filter_ = self._filter(bundle, model)
             self._filters.add(filter_)
         before, serving = self._serving, Serving(bundle, model, filter_, expected)
-        self._slot.hold(model.waiting)
+        self._suit(model)
         self._pipeline.swap(serving, before)
         with self._changed:
             self._serving = serving
@@ -290,9 +293,33 @@ class Runner:
         self.report(verdict, model.spec.version, note)
         self._on_model()
 
+    def _suit(self, model: Model) -> None:
+        """Let as much wait, and be left out, as the model can bear."""
+        plan, streams = self.plan, model.waiting > 1
+        self._slot.hold(model.waiting)
+        if streams and plan.fps and not self._capture.whole:
+            log.warning(
+                "pipeline %s: source.fps counts for nothing: the model hears a stream, of which "
+                "nothing may be left out",
+                plan.name,
+                extra=about(Event.MODEL, plan.name, plan.model),
+            )
+        self._capture.whole = streams
+        self.slow(self._slowing)
+
     def _filter(self, bundle: str, model: Model) -> Filter:
         """With the pipeline's threshold as it is now, else the task's own."""
         plan, task = self.plan, model.reading.task
+        name_of = model.reading.labels.name
+        threshold = task.threshold if plan.threshold is None else plan.threshold
+        if task.keyword is not None:
+            return KeywordFilter(
+                name_of,
+                rule=task.keyword,
+                threshold=threshold,
+                allowed=plan.labels,
+                max_results=plan.max_results,
+            )
         baseline = None
         if task.anomaly is not None:
             known = self._baselines.find(plan.name, bundle)
@@ -302,8 +329,8 @@ class Runner:
                 known.threshold if known else None,
             )
         return Filter(
-            model.reading.labels.name,
-            threshold=task.threshold if plan.threshold is None else plan.threshold,
+            name_of,
+            threshold=threshold,
             allowed=plan.labels,
             max_results=plan.max_results,
             baseline=baseline,
@@ -326,6 +353,7 @@ class Runner:
         with self._changed:
             if self._serving is failed:
                 self._serving = serving
+                self._suit(serving.model)
                 self._resize(failed, serving)
         self.report(Verdict.ROLLED_BACK, failed.model.spec.version, reason)
         self._on_model()

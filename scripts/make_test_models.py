@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import listening_models as listening
 import misbehaving_models as misbehaving
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -331,6 +332,7 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "autoencoder_float32": lambda: autoencoder("float32", None),
     "autoencoder_int8": lambda: autoencoder("int8", THIRTY_SECONDS),
     "greedy": greedy,
+    "keyword": listening.keyword,
 }
 
 

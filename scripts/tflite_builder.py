@@ -102,7 +102,19 @@ class ModelBuilder:
         options: Any = None,
         custom_options: bytes | None = None,
     ) -> Tensor:
-        """Add an operator, a custom one where it has ``custom_options``; gives its first output."""
+        """``effect`` of what gives something; gives its first output."""
+        self.effect(code, inputs, outputs, options, custom_options)
+        return outputs[0]
+
+    def effect(
+        self,
+        code: str,
+        inputs: Sequence[Tensor] = (),
+        outputs: Sequence[Tensor] = (),
+        options: Any = None,
+        custom_options: bytes | None = None,
+    ) -> None:
+        """Add an operator, a custom one where it has ``custom_options``."""
         key = ("CUSTOM", code) if custom_options is not None else (code, None)
         if key not in self._codes:
             self._codes.append(key)
@@ -117,7 +129,6 @@ class ModelBuilder:
         if custom_options is not None:
             table.customOptions = np.frombuffer(custom_options, np.uint8)
         self._operators.append(table)
-        return outputs[0]
 
     def build(
         self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], metadata: bytes | None = None

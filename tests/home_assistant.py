@@ -95,6 +95,17 @@ class HomeAssistant:
         assert 0 < len(value) <= 255
         return value
 
+    def event(self, key: str) -> dict[str, Any] | None:
+        """What an event entity makes of the last message; None: nothing happens."""
+        config = self.entities[key]
+        assert config["platform"] == "event"
+        value = rendered(config["value_template"], self.messages[config["state_topic"]])
+        if value in ("", _UNKNOWN, "{}"):
+            return None
+        event: dict[str, Any] = json.loads(value)
+        assert event["event_type"] in config["event_types"]
+        return event
+
     def attributes(self, key: str) -> dict[str, Any]:
         config = self.entities[key]
         payload = self.messages[config["json_attributes_topic"]]

@@ -243,7 +243,8 @@ def everything(schema: dict[str, Any], definitions: dict[str, Any]) -> st.Search
         case "array" if "prefixItems" in schema:
             return st.tuples(*map(of, schema["prefixItems"]))
         case "array":
-            return st.lists(of(schema["items"]), max_size=min(3, schema["maxItems"]))
+            least, most = schema.get("minItems", 0), min(3, schema["maxItems"])
+            return st.lists(of(schema["items"]), min_size=least, max_size=most)
         case "object" if "properties" in schema:
             return st.fixed_dictionaries({k: of(v) for k, v in schema["properties"].items()})
         case "object":

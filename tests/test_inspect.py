@@ -119,7 +119,7 @@ def test_a_program_reads_all_of_it() -> None:
 def test_a_model_that_would_be_refused_is_shown_with_the_reason() -> None:
     inspected = inspect(SMALL_MODELS / "pose.tflite")
     reason = (
-        "its outputs fit no task of this version (classification, detection, regression, "
+        "its outputs fit no task of this version (classification, detection, keyword, regression, "
         'anomaly): "keypoints" 1x1x17x3 float32'
     )
     assert as_text(inspected)[-1] == f"refused    {reason}"

@@ -279,9 +279,9 @@ REFUSED = {
     "classifier_float32_dynamic_batch": 'its input "image" has a dynamic batch (?x32x32x3). '
     "Export it with a fixed shape and a batch of 1",
     "segmentation": "its outputs fit no task of this version (classification, detection, "
-    'regression, anomaly): "classes" 1x16x16 int64',
-    "pose": "its outputs fit no task of this version (classification, detection, regression, "
-    'anomaly): "keypoints" 1x1x17x3 float32',
+    'keyword, regression, anomaly): "classes" 1x16x16 int64',
+    "pose": "its outputs fit no task of this version (classification, detection, "
+    'keyword, regression, anomaly): "keypoints" 1x1x17x3 float32',
     "four_nameless_outputs": "its outputs fit no task of this version without being told which is "
     'which ("a" 1x10 float32, "b" 1x10x4 float32, "c" 1 float32, "d" 1x10 float32). If it is a '
     "detector, add to its .toml file: [outputs] with boxes, classes, scores and count, each the "

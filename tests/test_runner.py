@@ -7,18 +7,27 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from household import OPTIONS, PATIENCE_S, House, load
+from sampled import Given
 from scripted import NOTHING_LEARNT, PLAN, Scripted, Told, candidate, of_model
+from sounds import AUDIO, RATE_HZ, bursts
 
 from edged.cadence import Cadence, Publish
 from edged.engine.geometry import Fit
 from edged.errors import ModelError
+from edged.loading import build_model
 from edged.model import Model
 from edged.pipeline import Serving
-from edged.records import HealthState, Result, Size, Verdict
+from edged.records import ClassScore, Health, HealthState, Result, Size, Verdict
 from edged.runner import Runner
+from edged.samples import Gives, Samples
+from edged.service.governor import Slowing
+from edged.sources import Source
+from edged.sources.windowed import WindowedSource
+from edged.store.models import read_model_files
 from edged.trial import Expected
 
 EXPECTED = Expected(invoke_ms=0, budget_ms=None)
@@ -45,9 +54,7 @@ def started(told: Told, trials: list[tuple[Serving, str | None, Serving]]) -> It
     """``started(source, model=..., frame_size=...)``: a runner that is stopped in the end."""
     runners: list[Runner] = []
 
-    def start(
-        source: Scripted, on_end: Callable[[], None] = lambda: None, **plan: object
-    ) -> Runner:
+    def start(source: Source, on_end: Callable[[], None] = lambda: None, **plan: object) -> Runner:
         runner = Runner(
             replace(PLAN, **plan),  # type: ignore[arg-type]
             source,
@@ -259,3 +266,32 @@ def test_a_source_that_is_stuck_is_left_behind_and_said_so(
         assert told.wait_for_state(HealthState.STOPPED).reason == "edged was stopped"
     finally:
         source.let_go.set()
+
+
+def test_nothing_of_a_stream_is_left_out_neither_for_fps_nor_for_heat(
+    told: Told, house: House, started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ten seconds of sound that are there at once, from a live source."""
+    pytest.importorskip("pymicro_features", reason="pymicro-features is not installed")
+    house.model("keyword")
+    sound = bursts(1, seconds=9.6)
+    blocks = [
+        Samples(first, sound[first : first + 1600, None], RATE_HZ, AUDIO, 0, 0)
+        for first in range(0, len(sound), 1600)
+    ]
+    ended = threading.Event()
+    runner = started(WindowedSource(Given(blocks)), on_end=ended.set, fps=2, threshold=None)
+    runner.slow(Slowing(0.25, "too hot"))
+    path = house.models / "keyword.tflite"
+    options = replace(OPTIONS, gives=Gives.WINDOWS)
+    hears = build_model("keyword", read_model_files(path), path, options, None)
+    runner.swap("one", hears, None)
+    runner.check()
+    assert ended.wait(PATIENCE_S)
+    metrics = runner.metrics(now_ns=1)
+    assert (metrics.frames, metrics.inferred, metrics.published) == (320, 320, 1)
+    assert told.wait_for(Result).findings == (ClassScore("Loud Noise", ANY),)
+    assert told.wait_for_state(HealthState.STOPPED).reason == "the recording has ended"
+    states = [record.state for record in told.records if isinstance(record, Health)]
+    assert HealthState.DEGRADED not in states
+    assert "source.fps counts for nothing" in caplog.text

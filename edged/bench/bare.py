@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..engine.geometry import Fit
 from ..engine.interpreter import Engine
@@ -28,7 +28,7 @@ def filled(path: Path, kept: Kept, options: argparse.Namespace) -> Engine:
     files = read_model_files(path)
     reading = read_model(files, engine.inputs, engine.shaped_outputs(), kept.gives)
     position = reading.input.position
-    filler: Filler[Any] = reading.input.filler(engine.inputs[position], Fit.STRETCH)
+    filler = cast(Filler[Any], reading.input.filler(engine.inputs[position], Fit.STRETCH))
     filler.fill(kept.item(0), engine.input_view(position))
     engine.invoke()
     return engine

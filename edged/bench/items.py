@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..inputs import WindowInput
+from ..inputs import LogMelInput, WindowInput
 from ..records import AnyArray, Frame, PixelOrder, Size
 from ..samples import Captured, Channel, Gives, Window
 from ..sources.scene import Scene
@@ -95,9 +95,9 @@ def frames(pictures: Sequence[AnyArray], size: Size, order: PixelOrder) -> Kept:
     return Kept(held if order is PixelOrder.RGB else held[..., ::-1].copy(), order)
 
 
-def windows(input_: WindowInput) -> Kept:
+def windows(input_: WindowInput | LogMelInput) -> Kept:
     """Windows of noise, of the shape that the model takes."""
-    rule = input_.samples
+    rule = input_.samples if isinstance(input_, WindowInput) else input_.sound
     noise = np.random.default_rng(_SEED).normal(size=(_HELD, rule.shape.length, rule.width))
     channels = rule.channels or tuple(f"channel_{number}" for number in range(rule.width))
     return Kept(noise.astype(np.float32), None, rule.shape.rate_hz or _RATE_HZ, channels)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.preprocess import image_shape
-from ..inputs import WindowInput
+from ..inputs import LogMelInput, WindowInput
 from ..loading import LoadOptions
 from ..records import PixelOrder, Size
 from . import items
@@ -71,7 +71,7 @@ def bench(path: Path, options: LoadOptions, frames: int, tell: Callable[[str], N
 def kept_for(tried: Tried) -> dict[str, Kept]:
     """What the daemon is to be given, by what it is called."""
     input_ = tried.reading.input
-    if isinstance(input_, WindowInput):
+    if isinstance(input_, WindowInput | LogMelInput):
         windows = items.windows(input_)
         length, width = windows.values.shape[1:]
         return {f"windows of {length} x {width} samples": windows}

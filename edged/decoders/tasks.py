@@ -81,15 +81,32 @@ class Learning:
     threshold: float | None = None
 
 
+SLIDING_WINDOW = 1
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """When a word is heard: the mean of its last ``sliding_window`` scores is over ``threshold``,
+    and it has not been heard for ``refractory_s`` seconds.
+    """
+
+    sliding_window: int = SLIDING_WINDOW
+    refractory_s: float = 2.0
+    threshold: float = THRESHOLD
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a sidecar tells: the task, the outputs' roles as positions or names, the activation, and
-    how anomalies are told from the usual. ``input_shape`` is not told but the input's.
+    """What a sidecar or a manifest tells: the task, the outputs' roles as positions or names, the
+    activation, when a word is heard, and how anomalies are told from the usual. ``input_shape`` is
+    not told but the input's.
     """
 
     task: str | None = None
     roles: Mapping[str, int | str] = field(default_factory=dict)
     activation: Activation | None = None
+    keyword: Keyword = Keyword()
     learning: Learning = Learning(600.0)
     input_shape: tuple[int, ...] = ()
 
@@ -100,7 +117,8 @@ class Task:
 
     ``labels_output`` is the output whose embedded labels name the classes. ``threshold`` is what
     holds where a pipeline gives none: scores over it are published. ``numbers`` is how many a
-    regression gives. ``anomaly`` None: it is no anomaly detector.
+    regression gives. ``keyword`` None: it listens for no words; ``anomaly`` None: it is no anomaly
+    detector.
     """
 
     name: str
@@ -108,8 +126,9 @@ class Task:
     decoder: Decoder
     classes: int | None
     labels_output: int
-    threshold: float | None = 0.5
+    threshold: float | None = THRESHOLD
     numbers: int = 0
+    keyword: Keyword | None = None
     anomaly: Learning | None = None
 
 
@@ -182,6 +201,31 @@ def _covers_0_to_1(output: Output) -> bool:
     low, high = (limits.min - zero) * scale, (limits.max - zero) * scale
     # 255 steps of 1/255, stored in 32 bits, are a little more than 1.
     return low == 0 and 0.9 < high <= 1.0001
+
+
+# ---- keywords ------------------------------------------------------------------------------------
+
+
+def _keyword(outputs: Sequence[Output], told: Told) -> Task:
+    if len(outputs) != 1 or sum(length != 1 for length in outputs[0].shape) > 1:
+        raise ModelError(f"keyword needs one output with a number a word, it has {_shown(outputs)}")
+    output, words = outputs[0], math.prod(outputs[0].shape)
+    activation, why = told.activation, "as told"
+    if activation is None and words > 1:
+        activation, why = _activation(output)
+    elif activation is None:
+        sure = output.operator == "LOGISTIC" or _covers_0_to_1(output)
+        activation = Activation.NONE if sure else Activation.SIGMOID
+        why = "a score" if sure else "a logit, so a sigmoid is applied"
+    return Task(
+        name="keyword",
+        why=f"one output of {words} word{'s' if words > 1 else ''}; {why}",
+        decoder=ClassificationDecoder(output.position, activation),
+        classes=words,
+        labels_output=output.position,
+        threshold=told.keyword.threshold,
+        keyword=told.keyword,
+    )
 
 
 # ---- detection -----------------------------------------------------------------------------------
@@ -308,6 +352,7 @@ def _anomaly(outputs: Sequence[Output], told: Told) -> Task:
 TASKS: Mapping[str, Callable[[Sequence[Output], Told], Task]] = {
     "classification": _classification,
     "detection": _detection,
+    "keyword": _keyword,
     "regression": _regression,
     "anomaly": _anomaly,
 }

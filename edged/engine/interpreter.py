@@ -25,23 +25,49 @@ class Engine:
     to the position of the output that is fed back into it before the next invocation.
     """
 
-    def __init__(self, path: Path, *, threads: int, delegate: Delegate | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int,
+        delegate: Delegate | None = None,
+        remembers: bool = False,
+    ) -> None:
         """Load and allocate. Raises ModelError or DelegateError.
 
         The file stays mapped: nobody else may be able to write to it. A damaged one can end the
         process here; it is tried in a process of its own first (see ``probe``).
+
+        ``remembers``: the model keeps variables from one invocation to the next (VAR_HANDLE). No
+        runtime can set these back but by beginning anew, so such a model, a small one, is held in
+        memory whole. It is run by the runtime's own kernels alone: XNNPACK's round otherwise, and
+        what is remembered adds that up.
         """
-        delegates = [binding.load_delegate(delegate)] if delegate else []
+        self._threads = threads
+        self._delegate = delegate
         try:
-            self._interpreter: Any = binding.runtime().module.Interpreter(
-                model_path=str(path), num_threads=threads, experimental_delegates=delegates
-            )
-            self._interpreter.allocate_tensors()
+            self._content = path.read_bytes() if remembers else None
+            self._interpreter: Any = self._begun(path)
             self.inputs = tuple(map(_tensor_spec, self._interpreter.get_input_details()))
             self.outputs = self.shaped_outputs()
         except (ValueError, RuntimeError, OSError, TypeError) as error:
             raise ModelError(f"the runtime cannot load it: {one_line(error)}") from error
         self.feedback: Mapping[int, int] = {}
+
+    def _begun(self, path: Path | None) -> Any:
+        """A new interpreter, of what is held in memory or else of the file."""
+        delegates = [binding.load_delegate(self._delegate)] if self._delegate else []
+        module = binding.runtime().module
+        if self._content is not None:
+            plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            model = {"model_content": self._content, "experimental_op_resolver_type": plain}
+        else:
+            model = {"model_path": str(path)}
+        interpreter = module.Interpreter(
+            **model, num_threads=self._threads, experimental_delegates=delegates
+        )
+        interpreter.allocate_tensors()
+        return interpreter
 
     def shaped_outputs(self) -> tuple[TensorSpec, ...]:
         """The outputs as they are now: after an invocation dynamic shapes are known."""
@@ -79,12 +105,15 @@ class Engine:
         return dequantize(stored, spec.quantization)
 
     def reset_variables(self) -> None:
-        """Let operators that have a memory of their own (an LSTM) begin anew."""
-        self._interpreter.reset_all_variables()
+        """Let what the model itself remembers begin anew."""
+        if self._content is not None:
+            self._interpreter = self._begun(None)
+        else:
+            self._interpreter.reset_all_variables()  # an LSTM's state, but no VAR_HANDLE
 
     def reset_state(self) -> None:
         """Set the inputs that are fed back to zero (their zero point where quantised), and the
-        model's own variables (an LSTM's state) to what they are at the start.
+        model's own variables to what they are at the start.
         """
         self.reset_variables()
         for position in self.feedback:

@@ -86,6 +86,7 @@ class _Request(msgspec.Struct):
     path: str
     threads: int
     delegate: Delegate | None
+    remembers: bool
 
 
 def probe(
@@ -93,16 +94,17 @@ def probe(
     *,
     threads: int,
     delegate: Delegate | None,
+    remembers: bool = False,
     budget_ms: float | None = None,
     wall_limit_s: float = WALL_LIMIT_S,
     cancelled: threading.Event | None = None,
 ) -> Probed:
     """Try the model file in a separate process, which ends soon after ``cancelled`` is set.
 
-    ``budget_ms`` is what the median invocation may take. Raises ModelError with what went wrong
-    there, and ProbeCancelled.
+    ``remembers`` is as of ``Engine``, ``budget_ms`` what the median invocation may take. Raises
+    ModelError with what went wrong there, and ProbeCancelled.
     """
-    request = msgspec.json.encode(_Request(str(path), threads, delegate))
+    request = msgspec.json.encode(_Request(str(path), threads, delegate, remembers))
     probed = run_confined(__name__, request, Probed, wall_limit_s=wall_limit_s, cancelled=cancelled)
     if budget_ms is not None and probed.invoke_ms > budget_ms:
         raise ModelError(f"it takes {probed.invoke_ms:.1f} ms, over its budget of {budget_ms:g} ms")
@@ -121,7 +123,12 @@ def _try_model(encoded: bytes, channel: Channel) -> Probed:
     """Load, allocate and invoke on several inputs. Raises EdgedError."""
     request = msgspec.json.decode(encoded, type=_Request)
     channel.phase("load")
-    engine = Engine(Path(request.path), threads=request.threads, delegate=request.delegate)
+    engine = Engine(
+        Path(request.path),
+        threads=request.threads,
+        delegate=request.delegate,
+        remembers=request.remembers,
+    )
     channel.phase("invoke")
     times_ms: list[float] = []
     not_finite = []

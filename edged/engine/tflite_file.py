@@ -73,6 +73,11 @@ class ModelFile:
     metadata_problem: str | None
     label_files: tuple[LabelFile, ...]
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it keeps variables from one invocation to the next."""
+        return "VAR_HANDLE" in self.operators
+
     def embedded_labels(self, output: int) -> LabelFile | None:
         """The label file of an output: the one its metadata names, else the only one there is."""
         files = {file.name: file for file in self.label_files}

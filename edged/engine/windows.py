@@ -129,6 +129,15 @@ def _said(
     return said
 
 
+def fits(item: Captured, wanted: WindowShape) -> bool:
+    """Whether it was cut as ``wanted``, not for a model that is to be replaced."""
+    return (
+        isinstance(item, Window)
+        and len(item.samples) == wanted.length
+        and wanted.rate_hz in (None, item.rate_hz)
+    )
+
+
 class WindowFiller:
     """Fills a window input. Keeps its scratch buffers; one thread uses it."""
 
@@ -156,13 +165,7 @@ class WindowFiller:
         return self._rule.shape
 
     def fits(self, item: Captured) -> bool:
-        """Whether it was cut for this model, not for one that is to be replaced by it."""
-        wanted = self._rule.shape
-        return (
-            isinstance(item, Window)
-            and len(item.samples) == wanted.length
-            and wanted.rate_hz in (None, item.rate_hz)
-        )
+        return fits(item, self._rule.shape)
 
     def fill(self, window: Window, view: AnyArray) -> None:
         """Write ``window`` into ``view``, the input tensor's memory.

@@ -31,6 +31,9 @@ def result(record: records.Result, context: Context) -> wire.Closed:
         case "classification":
             classes = tuple(_class_score(finding) for finding in record.findings)
             return wire.ClassificationResult("edged.result/1", *shared, "classification", classes)
+        case "keyword":
+            classes = tuple(_class_score(finding) for finding in record.findings)
+            return wire.KeywordResult("edged.result/1", *shared, "keyword", classes)
         case "detection":
             detections = tuple(_detection(finding) for finding in record.findings)
             return wire.DetectionResult("edged.result/1", *shared, "detection", detections)
@@ -60,7 +63,7 @@ def _latency(spent: records.Latency) -> wire.Latency:
 
 def _class_score(finding: records.Finding) -> wire.ClassScore:
     if not isinstance(finding, records.ClassScore | records.Detection):
-        raise MessageRefused("A result of the task 'classification' was not sent: no classes.")
+        raise MessageRefused("A result that should have classes was not sent: it has none.")
     return wire.ClassScore(_label(finding.label), _share(finding.score))
 
 

@@ -32,6 +32,7 @@ from .wire import MAX_TEXT_CHARS, Component, Discovery, DiscoveryDevice, Discove
 
 _SUMMARY_OF_TASK = {
     "classification": EntityKind.CLASS,
+    "keyword": EntityKind.KEYWORD,
     "detection": EntityKind.OBJECTS,
     "regression": EntityKind.VALUE,
     "anomaly": EntityKind.ANOMALY,

@@ -27,6 +27,10 @@ _CLASS_ATTRIBUTES = (
     "{{ {'labels': value_json.classes | map(attribute='label') | sort(case_sensitive=true) | list}"
     " | tojson }}"
 )
+_KEYWORD = (
+    "{% if value_json.classes %}"
+    "{{ dict(value_json.classes[0], event_type='heard') | tojson }}{% else %}None{% endif %}"
+)
 _OBJECTS = "{{ value_json.detections | count if value_json.detections is defined else 'None' }}"
 _OBJECTS_ATTRIBUTES = (
     "{% set ns = namespace(counts={}) %}"
@@ -74,8 +78,10 @@ def component_id(entity: Entity) -> str:
 
 def gone_component(key: str) -> Component:
     """What removes an entity: Home Assistant finds it by its platform and its key."""
-    is_binary = key.rpartition("-")[2] == EntityKind.ANOMALY.value
-    return Component(platform="binary_sensor" if is_binary else "sensor")
+    kind = key.rpartition("-")[2]
+    if kind == EntityKind.ANOMALY.value:
+        return Component(platform="binary_sensor")
+    return Component(platform="event" if kind == EntityKind.KEYWORD.value else "sensor")
 
 
 def device_availability(context: Context) -> Availability:
@@ -142,6 +148,20 @@ def _class(place: _Place) -> Component:
         value_template=_CLASS,
         json_attributes_topic=place.topic("result"),
         json_attributes_template=_CLASS_ATTRIBUTES,
+        availability=place.availability,
+        availability_mode="all",
+    )
+
+
+def _keyword(place: _Place) -> Component:
+    """An event, with the word and its score: two of the same are two, which no state could tell."""
+    return Component(
+        platform="event",
+        name=f"{place.pipeline} keyword",
+        unique_id=place.unique_id,
+        state_topic=place.topic("result"),
+        value_template=_KEYWORD,
+        event_types=("heard",),
         availability=place.availability,
         availability_mode="all",
     )
@@ -279,6 +299,7 @@ def _waiting(place: _Place) -> Component:
 
 _COMPONENTS: dict[EntityKind, Callable[[_Place], Component]] = {
     EntityKind.CLASS: _class,
+    EntityKind.KEYWORD: _keyword,
     EntityKind.OBJECTS: _objects,
     EntityKind.VALUE: _value,
     EntityKind.ANOMALY: _anomaly,

@@ -123,6 +123,13 @@ class ClassificationResult(_Result, frozen=True):
     classes: Annotated[tuple[ClassScore, ...], Meta(max_length=MAX_FINDINGS)]
 
 
+class KeywordResult(_Result, frozen=True):
+    """The words that were heard just now. Nothing is published while none is."""
+
+    task: Literal["keyword"]
+    classes: Annotated[tuple[ClassScore, ...], Meta(min_length=1, max_length=MAX_FINDINGS)]
+
+
 class DetectionResult(_Result, frozen=True):
     """The objects in one frame."""
 
@@ -157,11 +164,13 @@ class AnomalyResult(_Result, frozen=True):
 RESULTS: dict[
     str,
     type[ClassificationResult]
+    | type[KeywordResult]
     | type[DetectionResult]
     | type[RegressionResult]
     | type[AnomalyResult],
 ] = {
     "classification": ClassificationResult,
+    "keyword": KeywordResult,
     "detection": DetectionResult,
     "regression": RegressionResult,
     "anomaly": AnomalyResult,
@@ -357,7 +366,7 @@ class Availability(Closed, frozen=True, omit_defaults=True):
 class Component(Closed, frozen=True, omit_defaults=True, kw_only=True):
     """One entity. With nothing but its platform it is one that is to be removed."""
 
-    platform: Literal["sensor", "binary_sensor"]
+    platform: Literal["sensor", "binary_sensor", "event"]
     name: Name | None = None
     unique_id: Name | None = None
     state_topic: Topic | None = None
@@ -367,6 +376,7 @@ class Component(Closed, frozen=True, omit_defaults=True, kw_only=True):
     state_class: Literal["measurement"] | None = None
     suggested_display_precision: Literal[1] | None = None
     options: Annotated[tuple[Word, ...], Meta(max_length=8)] | None = None
+    event_types: tuple[Literal["heard"]] | None = None
     entity_category: Literal["diagnostic"] | None = None
     json_attributes_topic: Topic | None = None
     json_attributes_template: Template | None = None

@@ -30,7 +30,8 @@ class InputTable(Table, frozen=True):
     """How what comes in is scaled: ``normalised = (value - mean) / std``, by channel or for all; a
     value is a pixel's byte, 0..255, or a sample in its channel's unit. And what the model was
     trained on: pictures with their channels in the order ``colour``, or windows of samples at
-    ``rate_hz``, of ``channels`` in this order. None: not told.
+    ``rate_hz``, of ``channels`` in this order. ``features``: what it takes of a window of sound in
+    place of its samples, those of micro wake word models or log-mel ones. None: not told.
     """
 
     mean: PerChannel | None = None
@@ -38,6 +39,7 @@ class InputTable(Table, frozen=True):
     colour: Literal["rgb", "bgr", "gray"] | None = None
     rate_hz: Annotated[float, Meta(gt=0)] | None = None
     channels: Channels | None = None
+    features: Literal["micro", "log-mel"] | None = None
 
     @classmethod
     def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -53,7 +55,7 @@ class InputTable(Table, frozen=True):
         channels = table.get("channels")
         if isinstance(channels, list) and len(set(map(str, channels))) != len(channels):
             yield Problem("channels", "a name comes twice; each channel has its own")
-        for samples in ("rate_hz", "channels"):
+        for samples in ("rate_hz", "channels", "features"):
             if "colour" in table and samples in table:
                 yield Problem(samples, "colour is given, which is of pictures; this is of samples")
 
@@ -68,6 +70,29 @@ class OutputsTable(Table, frozen=True):
     scores: Output | None = None
     count: Output | None = None
     activation: Literal["none", "softmax", "sigmoid"] | None = None
+
+
+class LogMelTable(Table, frozen=True):
+    """How log-mel features are made: ``engine.log_mel`` has the formulae. Each is of ``window_s``,
+    ``hop_s`` after the one before; bands, as many as the input takes, lie between the two
+    frequencies. By default those of YAMNet and VGGish.
+    """
+
+    window_s: Annotated[float, Meta(gt=0, le=10)] = 0.025
+    hop_s: Annotated[float, Meta(gt=0, le=10)] = 0.010
+    fmin_hz: Annotated[float, Meta(ge=0)] = 125
+    fmax_hz: Annotated[float, Meta(gt=0)] = 7500
+    power: Literal[1, 2] = 1
+    log_offset: Annotated[float, Meta(gt=0)] = 0.001
+
+
+class KeywordTable(Table, frozen=True):
+    """When a word is heard: the mean of its last ``sliding_window`` scores is over the threshold
+    (None: as the manifest says, else 1), and the last time is ``refractory_s`` ago.
+    """
+
+    sliding_window: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    refractory_s: Annotated[float, Meta(ge=0, le=3600)] = 2
 
 
 class AnomalyTable(Table, frozen=True):
@@ -121,7 +146,7 @@ class Sidecar(Table, frozen=True):
     inference may take on this device.
     """
 
-    task: Literal["classification", "detection", "regression", "anomaly"] | None = None
+    task: Literal["classification", "detection", "keyword", "regression", "anomaly"] | None = None
     label_offset: Annotated[int, Meta(ge=-100_000, le=100_000)] | None = None
     labels: (
         Annotated[
@@ -132,8 +157,20 @@ class Sidecar(Table, frozen=True):
     latency_budget_ms: Annotated[float, Meta(gt=0)] | None = None
     input: InputTable = field(default_factory=InputTable)
     outputs: OutputsTable = field(default_factory=OutputsTable)
+    log_mel: LogMelTable = field(default_factory=LogMelTable)
+    keyword: KeywordTable = field(default_factory=KeywordTable)
     anomaly: AnomalyTable = field(default_factory=AnomalyTable)
     golden: GoldenTable | None = None
+
+    @classmethod
+    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
+        """What says how features are made is of no use without them."""
+        told = table.get("input")
+        features = told.get("features") if isinstance(told, dict) else None
+        if "log_mel" in table and features != "log-mel":
+            yield Problem("input.features", 'missing; log_mel is given, and is for "log-mel"')
+        if features == "log-mel" and isinstance(told, dict) and "rate_hz" not in told:
+            yield Problem("input.rate_hz", "missing; log-mel features are of sound at some rate")
 
 
 def read_sidecar(path: Path) -> Sidecar:

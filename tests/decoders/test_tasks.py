@@ -122,7 +122,7 @@ def test_one_output_of_another_shape_fits_no_task(shape: tuple[int, ...]) -> Non
     shown = "x".join(map(str, shape)) or "scalar"
     assert refusal([output(shape=shape)]) == (
         "its outputs fit no task of this version "
-        "(classification, detection, regression, anomaly): "
+        "(classification, detection, keyword, regression, anomaly): "
         f'"out" {shown} float32'
     )
 

@@ -82,6 +82,35 @@ def test_an_output_that_is_fed_back_is_the_next_runs_input_until_it_is_reset() -
     assert (stateful.input_view(1) == -128).all()
 
 
+def test_what_a_model_remembers_is_set_back_to_what_it_is_at_the_start() -> None:
+    """Its variable begins at 2, which the runtimes' own way of setting variables back forgets."""
+    path = SMALL_MODELS / "keyword.tflite"
+    with_memory = Engine(path, threads=1, remembers=True)
+
+    def heard(engine: Engine) -> list[int]:
+        scores = []
+        for stored in (-128, -128, 60, 0):
+            engine.input_view()[...] = stored
+            engine.invoke()
+            scores.append(int(engine.output_view(0).item()))
+        return scores
+
+    first = heard(Engine(path, threads=1, remembers=True))
+    assert heard(with_memory) == first
+    assert heard(with_memory) != first
+    with_memory.reset_state()
+    assert heard(with_memory) == first
+
+
+def test_what_a_model_remembers_is_set_back_when_its_file_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "keyword.tflite"
+    path.write_bytes((SMALL_MODELS / "keyword.tflite").read_bytes())
+    remembering = Engine(path, threads=1, remembers=True)
+    path.unlink()
+    remembering.reset_state()
+    remembering.invoke()
+
+
 def test_a_view_that_is_alive_during_a_run_is_an_error_and_no_crash() -> None:
     classifier = engine("classifier_uint8")
     view = classifier.input_view()

@@ -210,3 +210,13 @@ def test_the_readme_names_every_file() -> None:
     readme = (MODELS / "README.md").read_text()
     for path in MODELS.glob("*.tflite"):
         assert f"| `{path.stem}` |" in readme, path.stem
+
+
+def test_the_keyword_model_remembers_half_of_what_was_and_half_of_what_is() -> None:
+    model = Model("keyword")
+    remembered = 2.0
+    for loud in (0.0, 0.0, 20.0, 20.0, 15.0, 0.0):
+        remembered = (remembered + loud) / 2
+        (probability,) = model.run(np.array([loud]))
+        expected = 1 / (1 + np.exp(8 - remembered))
+        assert probability.item() == pytest.approx(expected, abs=0.01)

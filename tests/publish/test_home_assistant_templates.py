@@ -52,7 +52,7 @@ BOX = (0.1, 0.1, 0.4, 0.5)
 STAGES = StageLatency(*(Percentiles(x, 2 * x, 3 * x) for x in (1.0, 2.0, 3.0, 4.0, 13.456)))
 
 
-TASKS = ("classification", "detection", "regression", "anomaly")
+TASKS = ("classification", "keyword", "detection", "regression", "anomaly")
 
 
 def told(*names: str) -> HomeAssistant:
@@ -146,6 +146,18 @@ def test_an_anomaly_is_a_problem_and_unknown_while_the_usual_is_learnt(
     assert hass.state("front-anomaly") == state
 
 
+def test_a_word_that_is_heard_is_an_event_with_its_score() -> None:
+    hass = told("front")
+    hear(hass, result("keyword", ClassScore("Okay Nabu", 0.97)))
+    assert hass.event("front-keyword") == {
+        "event_type": "heard",
+        "label": "Okay Nabu",
+        "score": 0.97,
+    }
+    hear(hass, result("classification"))
+    assert hass.event("front-keyword") is None
+
+
 @pytest.mark.parametrize("task", ["classification", "detection", "regression", "anomaly"])
 def test_a_result_of_another_task_is_unknown_and_breaks_nothing(task: str) -> None:
     hass = told("front")
@@ -155,6 +167,7 @@ def test_a_result_of_another_task_is_unknown_and_breaks_nothing(task: str) -> No
         assert not hass.attributes(key)["labels"]
     assert hass.state("front-value") == ("0.5" if task == "anomaly" else None)
     assert hass.state("front-anomaly") is None
+    assert hass.event("front-keyword") is None
 
 
 LABELS = st.lists(
@@ -171,7 +184,13 @@ def test_labels_are_data_whatever_they_say(labels: list[str]) -> None:
     published = [plain(label) for label in labels]
     assert hass.attributes("front-objects")["counts"] == Counter(published)
     assert hass.state("front-objects") == str(len(labels))
-    hear(hass, result("classification", *(ClassScore(label, 0.7) for label in labels)))
+    words = [ClassScore(label, 0.7) for label in labels]
+    if words:
+        hear(hass, result("keyword", *words))
+        heard = hass.event("front-keyword")
+        assert heard is not None
+        assert heard["label"] == published[0]
+    hear(hass, result("classification", *words))
     assert sorted(hass.attributes("front-class")["labels"]) == sorted(published)
     if published and published[0].strip() not in ("", "None"):
         assert hass.state("front-class") == published[0].strip()

@@ -126,6 +126,19 @@ def test_a_classification_result_has_classes(
     assert "detections" not in payload
 
 
+def test_a_word_that_is_heard_is_a_class(context: Context, a_result: Callable[..., Result]) -> None:
+    heard = dataclasses.replace(
+        a_result(0), task="keyword", findings=(ClassScore("Okay Nabu", 0.973_828),)
+    )
+    payload = decoded(heard, context)
+    assert (payload["task"], payload["classes"]) == (
+        "keyword",
+        [{"label": "Okay Nabu", "score": 0.9738}],
+    )
+    with pytest.raises(MessageRefused):  # nothing is published where nothing is heard
+        encode(dataclasses.replace(heard, findings=()), context)
+
+
 def test_a_result_of_regression_has_numbers_by_their_names(
     context: Context, a_result: Callable[..., Result]
 ) -> None:
@@ -169,6 +182,7 @@ def test_a_result_of_an_anomaly_detector_has_an_error_and_a_score(
     ("task", "findings"),
     [
         ("regression", (ClassScore("cat", 0.5),)),
+        ("keyword", (Value("a", 1.0),)),
         ("regression", (Value("a", math.nan),)),
         ("regression", (Value("a", "pixels"),)),  # type: ignore[arg-type]
         ("anomaly", (Value("a", 1.0),)),

@@ -86,7 +86,7 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
         (
             'task = "segmentation"',
             'task: "segmentation" is not allowed; one of "anomaly", "classification", "detection", '
-            '"regression"',
+            '"keyword", "regression"',
         ),
         ("anomaly.learn_s = 0", "anomaly.learn_s: 0 is not allowed; a number above 0, at most"),
         ("anomaly.threshold = 0", "anomaly.threshold: 0 is not allowed; a number above 0, at"),

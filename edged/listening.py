@@ -1,0 +1,67 @@
+"""Models that listen for words: what they are given goes on with what they were given before."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import cast
+
+from .engine.sound import StreamFiller
+from .model import Inference, Model
+from .records import FloatArray, HeardClasses, ScoredClasses
+from .samples import Captured, Window
+
+
+class ListeningModel(Model):
+    """Looks at one window after the other, as every model does."""
+
+    _seen = (0, -1)  # of the window before: its first sample, and the one after its last
+
+    def infer(self, item: Captured) -> Inference:
+        window = cast(Window, item)
+        inference = super().infer(window)
+        scores = cast(ScoredClasses, inference.decoded).scores
+        return replace(inference, decoded=self._heard(window, scores))
+
+    def _heard(self, window: Window, *scores: FloatArray) -> HeardClasses:
+        """``scores``: of each moment."""
+        begins, ends = window.first, window.first + len(window.samples)
+        goes_on = self._seen[0] <= begins <= self._seen[1]
+        self._seen = begins, ends
+        return HeardClasses(scores, ends / window.rate_hz, anew=not goes_on)
+
+
+class StreamModel(ListeningModel):
+    """Hears a stream: it has a state, and invokes as often as the features suffice for.
+
+    Where the stream broke, front end and model begin anew.
+    """
+
+    waiting = 66
+    """Windows of, as a rule, 30 ms: 2 s of sound."""
+
+    def infer(self, item: Captured) -> Inference:
+        window = cast(Window, item)
+        filler = cast(StreamFiller, self._filler)
+        began_ns = time.monotonic_ns()
+        if window.first != self._seen[1]:
+            self._engine.reset_state()
+            filler.reset()
+        scores: list[FloatArray] = []
+        invoke_ns = decode_ns = 0
+        try:
+            for values in filler.inputs(window):
+                view = self._engine.input_view(self._position)
+                view[...] = values.reshape(view.shape)
+                del view
+                filled_ns = time.monotonic_ns()
+                self._engine.invoke()
+                invoked_ns = time.monotonic_ns()
+                scores.append(cast(ScoredClasses, self._decoder.decode(self._outputs())).scores)
+                invoke_ns += invoked_ns - filled_ns
+                decode_ns += time.monotonic_ns() - invoked_ns
+        except Exception:
+            self._seen = StreamModel._seen  # what it has heard so far is of no use
+            raise
+        preprocess_ns = time.monotonic_ns() - began_ns - invoke_ns - decode_ns
+        return Inference(self._heard(window, *scores), None, preprocess_ns, invoke_ns)
