@@ -23,6 +23,9 @@ REPO = Path(__file__).resolve().parent.parent
 # A busy machine is no fault of the code.
 hypothesis.settings.register_profile("edged", deadline=None)
 hypothesis.settings.load_profile("edged")
+# A shell lets what it runs in the background ignore SIGINT, and all that comes of it inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE_S = 20.0  # how long a test waits for what takes milliseconds on an idle machine
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from household import SMALL_MODELS, House
+from household import PATIENCE_S, SMALL_MODELS, House
 from signing import Signer
 from swapping import Stream, pipeline, version_of
 
@@ -48,7 +49,8 @@ def test_a_model_is_added_and_an_older_signed_one_brought_back_and_no_result_is_
     eye.wait_for_verdict("accepted")
     edged_model(house, "add", newer)
     eye.wait_for_version(VERSION_B)
-    assert f"{VERSION_B} is on trial, {VERSION_A} is good" in edged_model(house, "list")
+    listed = edged_model(house, "list")  # a busy machine may take all of the trial to start it
+    assert any(f"{VERSION_B} is {state}" in listed for state in ("on trial", "good")), listed
 
     edged_model(house, "add", older)
     refused = eye.wait_for_verdict("refused")  # by itself, nobody goes back to what is older
@@ -59,4 +61,6 @@ def test_a_model_is_added_and_an_older_signed_one_brought_back_and_no_result_is_
     eye.wait_for_results(10)
     assert eye.versions == [VERSION_A, VERSION_B, VERSION_A]
     assert not eye.holes
-    assert f"{VERSION_A} is good" in edged_model(house, "list")
+    deadline_s = time.monotonic() + PATIENCE_S
+    while f"{VERSION_A} is good" not in (listed := edged_model(house, "list")):
+        assert time.monotonic() < deadline_s, listed
