@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,20 @@ def add_bench_command(bench: argparse.ArgumentParser) -> None:
     )
     bench.add_argument("--threads", type=_threads, metavar="N", help="as in a pipeline's table")
     bench.add_argument("--json", action="store_true", help="for programs")
-    bench.set_defaults(command=_bench)
+    bench.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
+    bench.add_argument(
+        "--sweep",
+        action="store_true",
+        help="which runtime, threads and delegate are the fastest, as lines to paste",
+    )
+    bench.add_argument(
+        "--delegate",
+        action="append",
+        default=[],
+        metavar="NAME-OR-LIBRARY",
+        help="with --sweep: try this one too; may be given again",
+    )
+    bench.set_defaults(command=partial(_bench, bench))
 
 
 def _count(text: str) -> int:
@@ -53,13 +67,43 @@ def _number(text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def _bench(options: argparse.Namespace) -> None:
+def _bench(bench_parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.sweep:
+        for name in ("threads", "plot"):
+            if getattr(options, name) is not None:
+                bench_parser.error(f"--sweep and --{name} exclude each other")
+        return _sweep(options)
+    if options.delegate:
+        bench_parser.error("--delegate needs --sweep")
+    return _measure(options)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from .bench.machine import machine
+    from .bench.sweep import as_json, as_text, sweep
+    from .engine.runtime import Delegate
+
+    path, asked = _what(options)
+    swept = sweep(path, asked, list(map(Delegate, options.delegate)), options.frames, _tell)
+    if options.json:
+        print(json.dumps(as_json(swept, machine()), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(as_text(swept, machine())))
+
+
+def _measure(options: argparse.Namespace) -> None:
     from .bench.machine import machine
     from .bench.report import as_json, as_text
     from .bench.run import bench
 
     path, asked = _what(options)
+    if options.plot is not None:
+        from .bench.plot import axes, plot
+
+        axes()  # what is missing is told before anything is measured
     measured = bench(path, asked, options.frames, _tell)
+    if options.plot is not None:
+        plot(measured, options.plot)
     if options.json:
         print(json.dumps(as_json(measured, machine()), indent=2, ensure_ascii=False))
     else:

@@ -68,7 +68,7 @@ def test_only_the_commands_print() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["picamera2", "libcamera", "amqtt", "systemd", "pymicro_features"],
+    ["picamera2", "libcamera", "amqtt", "systemd", "pymicro_features", "matplotlib"],
 )
 def test_optional_parts_are_imported_only_where_they_are_used(module: str) -> None:
     for name, text in FILES.items():

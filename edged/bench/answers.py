@@ -18,6 +18,9 @@ ENDED = "ended"
 
 INFERENCE = "inference"
 
+FAILED = "failed"
+"""In place of the stages: a sentence that says why there are none."""
+
 
 def answer(turn: Turn) -> None:
     """Take turns until nobody asks for more. ``turn`` gives lists of ms by stage, and ``ENDED``."""

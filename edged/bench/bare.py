@@ -13,10 +13,12 @@ from typing import Any, cast
 
 from ..engine.geometry import Fit
 from ..engine.interpreter import Engine
+from ..engine.runtime import choose
+from ..errors import EdgedError
 from ..model import Filler
 from ..reading import read_model
 from ..store.models import read_model_files
-from .answers import ENDED, INFERENCE, answer
+from .answers import ENDED, FAILED, INFERENCE, answer, say
 from .items import Kept, add_item_arguments
 from .settings import add_engine_arguments, delegate_of
 
@@ -39,8 +41,16 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     add_item_arguments(parser)
     add_engine_arguments(parser)
+    parser.add_argument("--runtime")
+    parser.add_argument("--without-xnnpack", action="store_true")
     options = parser.parse_args()
-    engine = filled(options.model, Kept.of(options), options)
+    try:
+        if options.runtime:
+            choose(options.runtime, xnnpack=not options.without_xnnpack)
+        engine = filled(options.model, Kept.of(options), options)
+    except EdgedError as error:
+        say({FAILED: str(error)})
+        return
 
     def turn(frames: int) -> dict[str, list[float]]:
         took, ended = [], []

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EdgedError
+from .answers import FAILED
 from .broker import Broker, FirstMessage
 
 PATIENCE_S = 120.0
@@ -62,13 +63,13 @@ class Contestant:
         """Let it work on so many frames: ms by stage (see ``answers``). Raises EdgedError."""
         process = self._running()
         assert process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it may have said why
             process.stdin.write(b"%d\n" % frames)
             process.stdin.flush()
-        except OSError as error:
-            raise self._gone() from error
-        stages: Mapping[str, Sequence[float]] = self._read()
-        return stages
+        told: Mapping[str, Any] = self._read()
+        if FAILED in told:
+            raise EdgedError(told[FAILED])
+        return told
 
     def memory(self) -> Memory:
         place = Path(f"/proc/{self._running().pid}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .answers import INFERENCE
 from .contestant import Contestant
@@ -16,19 +15,21 @@ _WARM_UP = 5
 
 def frames_a_turn(contestant: Contestant, frames: int) -> int:
     """How many take about ``TURN_S``, at most ``frames``; it has warmed up then."""
-    took_ms = statistics.median(contestant.turn(_WARM_UP)[INFERENCE])
+    took_ms = min(contestant.turn(_WARM_UP)[INFERENCE])
     return max(_LEAST, min(frames, round(TURN_S * 1e3 / took_ms)))
 
 
-def play(contestants: Sequence[Contestant], rounds: int, each: int) -> dict[str, list[Turn]]:
-    """The turns of each by its name, of ``each`` frames.
+def play(
+    contestants: Sequence[Contestant], rounds: int, frames: Mapping[str, int]
+) -> dict[str, list[Turn]]:
+    """The turns of each by its name; ``frames``: how many each has in a turn.
 
     Every other round goes backwards, so that nobody always comes after the same one.
     """
     turns: dict[str, list[Turn]] = {contestant.name: [] for contestant in contestants}
     for contestant in contestants:
-        contestant.turn(min(each, _WARM_UP))
+        contestant.turn(min(frames[contestant.name], _WARM_UP))
     for number in range(rounds):
         for contestant in contestants[:: -1 if number % 2 else 1]:
-            turns[contestant.name].append(Turn.of(contestant.turn(each)))
+            turns[contestant.name].append(Turn.of(contestant.turn(frames[contestant.name])))
     return turns

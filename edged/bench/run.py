@@ -100,7 +100,7 @@ def measure(
             f"{len(contestants)} processes in turns of {count} frames, {rounds} times each: "
             f"about {max(1, round(seconds))} s"
         )
-        turns = play(contestants, rounds, count)
+        turns = play(contestants, rounds, {each.name: count for each in contestants})
         memories = {each.name: each.memory() for each in contestants}
         starts = [each for each in contestants if each.close().get("starts_again", False)]
         later: dict[str, list[float]] = {each.name: [] for each in contestants}

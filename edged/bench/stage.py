@@ -98,10 +98,12 @@ class Stage:
             command.append("--mqtt-3")
         return Contestant(name, command, house / "log", f"edged/{house.name}/bench/result")
 
-    def bare(self, tried: Tried, kept: Kept) -> Contestant:
+    def bare(self, tried: Tried, kept: Kept, name: str = BARE, *how: str) -> Contestant:
+        """``how``: more that its command line is told."""
         house = self.house()
         command = ["-m", "edged.bench.bare", str(tried.path), *kept.arguments(house / "items.npy")]
-        return Contestant(BARE, [*command, *engine_arguments(tried.options)], house / "log")
+        command += engine_arguments(tried.options)
+        return Contestant(name, [*command, *how], house / "log")
 
     def house(self) -> Path:
         """Another directory."""

@@ -57,14 +57,15 @@ class Engine:
     def _begun(self, path: Path | None) -> Any:
         """A new interpreter, of what is held in memory or else of the file."""
         delegates = [binding.load_delegate(self._delegate)] if self._delegate else []
-        module = binding.runtime().module
+        runtime = binding.runtime()
+        options = dict(runtime.options)
         if self._content is not None:
-            plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            model = {"model_content": self._content, "experimental_op_resolver_type": plain}
+            plain = runtime.module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            options |= {"model_content": self._content, "experimental_op_resolver_type": plain}
         else:
-            model = {"model_path": str(path)}
-        interpreter = module.Interpreter(
-            **model, num_threads=self._threads, experimental_delegates=delegates
+            options["model_path"] = str(path)
+        interpreter = runtime.module.Interpreter(
+            **options, num_threads=self._threads, experimental_delegates=delegates
         )
         interpreter.allocate_tensors()
         return interpreter

@@ -10,6 +10,7 @@ import functools
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,14 @@ _DELEGATE_LIBRARIES = {"edgetpu": "libedgetpu.so.1"}
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A TFLite runtime. ``passed_over`` says why a preferred one is not in use."""
+    """A TFLite runtime. ``passed_over`` says why a preferred one is not in use; ``options`` are
+    for its ``Interpreter``.
+    """
 
     name: str
     module: Any
-    passed_over: tuple[str, ...]
+    passed_over: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -48,9 +52,36 @@ class Delegate:
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
+_chosen: list[Runtime] = []
+
+
+def choose(name: str, *, xnnpack: bool) -> None:
+    """Use this very runtime in this process, be it the best or not: for measuring.
+
+    Without ``xnnpack`` it uses its own kernels alone. Raises RuntimeMissing.
+    """
+    try:
+        module = importlib.import_module(_RUNTIMES[name])
+    except (ImportError, AttributeError) as error:
+        raise RuntimeMissing(f"{name} cannot be imported ({error})") from error
+    options: dict[str, Any] = {}
+    if not xnnpack:
+        resolvers = module.OpResolverType
+        options["experimental_op_resolver_type"] = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    _chosen[:] = [Runtime(name, module, options=options)]
+    runtime.cache_clear()
+
+
+def installed() -> list[str]:
+    """The names of the runtimes that are there, the preferred one first."""
+    return [name for name, module in _RUNTIMES.items() if find_spec(module.partition(".")[0])]
+
+
 @functools.cache
 def runtime() -> Runtime:
-    """The best runtime that can be imported. Raises RuntimeMissing."""
+    """The one that was chosen, else the best that can be imported. Raises RuntimeMissing."""
+    if _chosen:
+        return _chosen[0]
     passed_over: list[str] = []
     for name, module in _RUNTIMES.items():
         try:

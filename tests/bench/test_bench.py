@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 from household import SMALL_MODELS
 
@@ -13,6 +15,7 @@ from edged.bench.contestant import Memory
 from edged.bench.figures import Turn
 from edged.bench.items import draw, frames
 from edged.bench.machine import processor
+from edged.bench.plot import plot
 from edged.bench.report import as_text
 from edged.bench.run import Measured, Outcome, kept_for
 from edged.bench.settings import DEFAULT, toml_lines
@@ -20,6 +23,7 @@ from edged.bench.stage import try_model
 from edged.cli import main
 from edged.engine.geometry import Fit
 from edged.engine.runtime import Delegate
+from edged.errors import EdgedError
 from edged.loading import LoadOptions
 from edged.records import Frame, PixelOrder, Size
 from edged.samples import Gives, Window
@@ -117,7 +121,7 @@ def test_the_board_goes_before_the_processor(tmp_path: Path) -> None:
     assert processor(tmp_path) == "Raspberry Pi 5 Model B Rev 1.0"
 
 
-def test_the_text_tells_stages_rate_memory_and_starts() -> None:
+def measured() -> Measured:
     ours = Turn.of(
         {
             "wait": [1.0, 1.0],
@@ -133,10 +137,11 @@ def test_the_text_tells_stages_rate_memory_and_starts() -> None:
         [Turn.of({"inference": [8.0, 8.0], "ended": [0.0, 8.0]})], Memory(50, 40), None, []
     )
     case = Outcome([ours], Memory(90.0, None), 1.25, [0.5, 0.25, 0.75])
-    measured = Measured(
-        "cat.tflite", DEFAULT, "mosquitto", {"frames": case}, {"frames": 10.5}, bare
-    )
-    lines = as_text(measured, {"cpu": "Some CPU"})
+    return Measured("cat.tflite", DEFAULT, "mosquitto", {"frames": case}, {"frames": 10.5}, bare)
+
+
+def test_the_text_tells_stages_rate_memory_and_starts() -> None:
+    lines = as_text(measured(), {"cpu": "Some CPU"})
     assert lines[0] == "cpu       Some CPU"
     assert "  overhead               0.500     0.500   total - inference - wait" in lines
     assert "  rate          100.0 a second, 80.0% of the bare interpreter's 125.0" in lines
@@ -145,3 +150,23 @@ def test_the_text_tells_stages_rate_memory_and_starts() -> None:
     assert first.endswith(
         "1.25 s after a start with a new model; 0.50 s with one that it knows to be good"
     )
+
+
+def test_a_missing_matplotlib_is_told_before_anything_is_measured(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["bench", "--plot", "bench.png"]) == 1
+    assert capsys.readouterr().err == (
+        "edged: matplotlib, which draws the plot, is not installed. "
+        "Install it with: pip install 'edged[plot]'\n"
+    )
+
+
+def test_the_plot_is_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra edged[plot] is not installed")
+    plot(measured(), tmp_path / "bench.png")
+    picture = cv2.imread(str(tmp_path / "bench.png"))
+    assert picture is not None
+    with pytest.raises(EdgedError, match=r"gone/bench\.png cannot be written: No such file"):
+        plot(measured(), tmp_path / "gone" / "bench.png")

@@ -1,0 +1,59 @@
+"""What was measured, as a picture: matplotlib's, an extra."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import EdgedError, MissingExtra
+from .figures import BESIDES, pooled, spreads
+from .run import Measured
+from .settings import described
+
+_STAGES = ("preprocess", "inference", "decode", "hand-over", "rest")
+_MOST_SHOWN = 99.5  # percentile
+
+
+def axes() -> tuple[Any, Any]:
+    """A figure and its two places, before there is anything measured. Raises MissingExtra."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("matplotlib, which draws the plot,", "plot") from error
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, 2)
+
+
+def plot(measured: Measured, path: Path) -> None:
+    """Left: where the time of a frame goes, by medians; right: how what goes by beside the
+    inference is spread. Raises MissingExtra, EdgedError.
+    """
+    figure, (bars, spread) = axes()
+    figure.suptitle(f"{measured.model}, {described(measured.options)}")
+    names = [*measured.cases, "bare interpreter"]
+    outcomes = [*measured.cases.values(), measured.bare]
+    found = [spreads(outcome.turns) for outcome in outcomes]
+    lefts = [0.0] * len(names)
+    for stage in _STAGES:
+        widths = [each[stage].median if stage in each else 0.0 for each in found]
+        bars.barh(names, widths, left=lefts, label=stage)
+        lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
+    bars.invert_yaxis()
+    bars.set_xlabel("ms a frame, medians")
+    bars.legend()
+    for name, outcome in measured.cases.items():
+        values = sorted(pooled(outcome.turns)[BESIDES])
+        shown = values[: max(2, round(len(values) * _MOST_SHOWN / 100))]
+        shares = [100 * (number + 1) / len(values) for number in range(len(shown))]
+        spread.plot(shown, shares, label=name)
+    spread.set_xlabel("ms between two frames beside the inference")
+    spread.set_ylabel("% of frames")
+    spread.set_ylim(0, 100)
+    spread.grid(alpha=0.3)
+    spread.legend()
+    try:
+        figure.savefig(path, dpi=120, format="png")
+    except OSError as error:
+        raise EdgedError(f"{path} cannot be written: {error.strerror}") from error
