@@ -25,9 +25,14 @@ from .settings import add_engine_arguments, delegate_of
 
 def filled(path: Path, kept: Kept, options: argparse.Namespace) -> Engine:
     """An engine with the first frame in its input. Raises ModelError, DelegateError."""
-    engine = Engine(path, threads=options.threads, delegate=delegate_of(options))
-    engine.invoke()  # some output shapes are known only afterwards
     files = read_model_files(path)
+    engine = Engine(
+        path,
+        threads=options.threads,
+        delegate=delegate_of(options),
+        remembers=files.facts.remembers,
+    )
+    engine.invoke()  # some output shapes are known only afterwards
     reading = read_model(files, engine.inputs, engine.shaped_outputs(), kept.gives)
     position = reading.input.position
     filler = cast(Filler[Any], reading.input.filler(engine.inputs[position], Fit.STRETCH))
