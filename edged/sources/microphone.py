@@ -20,7 +20,7 @@ from .alsa import LIBRARY, SAMPLE, CapturePcm, WrongFormat
 
 RATE_HZ = 16_000
 PERIOD_US = 20_000
-BUFFER_US = 500_000  # for so long edged may be kept from reading before samples are lost
+BUFFER_US = 2_000_000  # edged may be kept from reading for so long before samples are lost
 MOST_IN_A_BLOCK_S = 0.1
 TIMEOUT_MS = 1000
 ATTEMPTS = 4  # to read after an overrun, before the device is opened anew
