@@ -13,7 +13,7 @@ from typing import Any
 sys.dont_write_bytecode = True
 sys.path.insert(0, "/src/tests/system")
 
-from machine import Heard, configure, drop_in, restart, run, service, wait_until  # noqa: E402
+from machine import Heard, configure, drop_in, restart, run, service  # noqa: E402
 
 # Two pipelines share what the README tells to write for cards that ALSA does not share by itself.
 SHARED, ALONE = "plug:ear", "plughw:CARD=Loopback,DEV=0,SUBDEV=0"
@@ -59,7 +59,7 @@ def main() -> None:
     restart()
     heard.wait("/okay-nabu/health", is_running, mark, PATIENCE_S)
     first = is_heard(heard)
-    assert [each["label"] for each in first["classes"]] == ["okay nabu"]
+    assert [each["label"] for each in first["classes"]] == ["Okay Nabu"]
     samples_are_lost(heard)
     is_pulled_out(heard)
     assert is_heard(heard)["run"] == first["run"]
