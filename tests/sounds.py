@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import wave
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from edged.engine.micro_features import MicroFeatures
 from edged.records import FloatArray
 from edged.samples import Channel, Window
 
@@ -36,6 +38,27 @@ def write_wav(path: Path, sound: FloatArray, rate_hz: int = RATE_HZ) -> None:
         file.setsampwidth(2)
         file.setframerate(rate_hz)
         file.writeframes(np.rint(sound * 32768).clip(-32768, 32767).astype("<i2").tobytes())
+
+
+def traces(sound: FloatArray) -> Iterator[bytes]:
+    """What would be found of a recording wherever some of it was kept or sent: 8 samples in a row
+    as 16 bits, as 32-bit numbers of two kinds, in base64 and hexadecimal digits, and the features
+    of a moment as a model takes them and as the front end gives them.
+    """
+    steps = np.rint(sound * 32768).astype("<i2")
+    loud = np.flatnonzero(np.abs(steps) > 3000)[::400]  # silence may be anything
+    for begin in loud:
+        piece = steps[begin : begin + 8]
+        yield piece.tobytes()
+        yield sound[begin : begin + 8].astype("<f4").tobytes()
+        yield piece.astype("<i4").tobytes()
+        yield piece.tobytes().hex().encode()
+        for shift in range(3):  # base64 looks at three bytes at once
+            yield base64.b64encode(steps[begin : begin + 12].tobytes()[shift : shift + 18])
+    features = MicroFeatures().process(sound)
+    for moment in features[features.mean(axis=1) > 5][::20]:
+        yield moment.tobytes()
+        yield np.rint(moment / (26 / 255) - 128).clip(-128, 127).astype(np.int8).tobytes()
 
 
 def windows(

@@ -15,12 +15,16 @@ from typing import Any
 
 import pytest
 from household import BLUE, GREEN, PATIENCE_S, RED, SMALL_MODELS, Daemon, House, at_least, images
+from sounds import bursts, traces, write_wav
 from traced import Call, calls, strace
 
 Make = Callable[..., Any]
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "edged"
 # Not files of the disk: what a child is given as its standard input where it shall read nothing.
 NO_FILES = {"/dev/null"}
+
+
+SOUND = bursts(0.5, seconds=3)
 
 
 def audited(config: Path, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -43,7 +47,18 @@ def furnish(house: House, port: int) -> Path:
     house.model("eye", SMALL_MODELS / "classifier_uint8.tflite")
     house.labels("eye", "red", "green", "blue")
     source = images(house.pictures(RED, GREEN, BLUE), "loop = true", "fps = 20")
-    return house.configure(port, 'name = "eye"\nmodel = "eye"\nthreshold = 0\n' + source)
+    house.model("keyword")
+    write_wav(house.directory / "sound.wav", SOUND)
+    ear = '[pipelines.source]\nkind = "wav"\npath = "sound.wav"\nloop = true'
+    return house.configure(
+        port,
+        'name = "eye"\nmodel = "eye"\nthreshold = 0\n' + source,
+        f'name = "ear"\nmodel = "keyword"\n{ear}',
+    )
+
+
+def holds_any(data: bytes, traces_: list[bytes]) -> bool:
+    return any(trace in data for trace in traces_)
 
 
 def named(call: Call, path: str, places: list[str]) -> bool:
@@ -52,12 +67,13 @@ def named(call: Call, path: str, places: list[str]) -> bool:
     return path in NO_FILES or any(PurePath(path).match(place) for place in places)
 
 
-def live_through_much(house: House, broker: Any, heard: Any, run: Callable[[], Daemon]) -> None:
+def live_through_much(house: House, broker: Any, heard: Any, run: Callable[[], Daemon]) -> Daemon:
     """Results, a broker that goes away and comes back, a model that is refused, one that is
     swapped in, a reload, the end.
     """
     daemon = run()
     heard.wait_for(at_least(5, "eye/result"), PATIENCE_S)
+    heard.wait_for(at_least(1, "ear/result"), PATIENCE_S)
     broker.kill()
     daemon.wait_for_line("No connection to")
     broken = house.directory / "broken.tflite"
@@ -71,6 +87,7 @@ def live_through_much(house: House, broker: Any, heard: Any, run: Callable[[], D
     daemon.signal(signal.SIGHUP)
     daemon.wait_for_line("reloaded")
     assert daemon.stop() == 0
+    return daemon
 
 
 @pytest.mark.parametrize("after", [[], ["--debug"]], ids=["quiet", "debug"])
@@ -81,7 +98,7 @@ def test_it_writes_what_the_audit_names_and_nothing_else(
     config = furnish(house, broker.port)
     trace = house.directory / "trace"
     environ, before = never_run(house.directory), strace(trace)
-    live_through_much(
+    daemon = live_through_much(
         house,
         broker,
         subscriber(broker.port),
@@ -111,9 +128,13 @@ def test_it_writes_what_the_audit_names_and_nothing_else(
     reached = {call.line for call in found if call.name == "connect"}
     assert all(f"htons({broker.port})" in line for line in reached), reached
 
-    # What is there afterwards is named too, and holds no picture.
+    # What is there afterwards is named too, and holds no sound, nor does what it has said.
+    told = [*traces(SOUND)]
     for path in state.rglob("*"):
         assert any(path.match(place) for place in places), path
+        assert path.is_dir() or not holds_any(path.read_bytes(), told), path
+    assert not holds_any("\n".join(daemon.lines).encode(), told)
+    assert holds_any((house.directory / "sound.wav").read_bytes(), told), "it would be found"
     assert {"store"} <= {path.name for path in state.iterdir()}
 
 

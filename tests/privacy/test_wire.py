@@ -19,6 +19,7 @@ import pytest
 from captured import Packet, Published
 from household import PATIENCE_S, House
 from jsonschema import Draft202012Validator
+from sounds import bursts, traces, write_wav
 
 from edged.publish.wire import schema
 
@@ -47,9 +48,22 @@ fps = 20
 """
 
 
+EAR = """
+name = "ear"
+model = "keyword"
+publish = "interval"
+interval_s = 1
+[pipelines.source]
+kind = "wav"
+path = "sound.wav"
+loop = true
+"""
+SOUND = bursts(0.5, seconds=3)
+
+
 def furnish(house: House, host: str) -> Path:
-    """Two pipelines: one sees shapes, the other pictures of noise, from which nothing is left
-    out by any compression.
+    """Three pipelines: one sees shapes, one pictures of noise, from which nothing is left out by
+    any compression, and one hears bursts of noise.
     """
     model = Path(__file__).resolve().parent.parent.parent / "edged" / "models" / "shapes.tflite"
     house.model("shapes", model)
@@ -61,7 +75,9 @@ def furnish(house: House, host: str) -> Path:
     for number in range(4):
         picture = source.integers(0, 256, (480, 640, 3), np.uint8)
         assert cv2.imwrite(str(noise / f"{number}.png"), picture)
-    config = house.configure(PORT, SHAPES, NOISY)
+    house.model("keyword")
+    write_wav(house.directory / "sound.wav", SOUND)
+    config = house.configure(PORT, SHAPES, NOISY, EAR)
     config.write_text(config.read_text().replace('"127.0.0.1"', f'"{host}"'))
     return config
 
@@ -89,6 +105,7 @@ def run(house: House, network: Any) -> tuple[dict[str, Any], list[Packet], float
     shutil.copy(house_model("classifier_int8"), house.models / "eye.tflite")
     daemon.wait_for_line("pipeline noise: model eye " + version("classifier_int8"))
     wait_for_results(network, 2 * RESULTS)
+    network.wait_for(lambda lines: any("ear/result'" in line for line in lines))
     assert daemon.stop() == 0
     took_s = time.monotonic() - began_s
     return audited(config), network.end_capture(), took_s
@@ -122,6 +139,7 @@ def test_only_valid_messages_to_the_broker_leave_and_nothing_else(
     sent: list[Published] = []
     for (_, target), stream in captured.streams(ours).items():
         if target == broker:
+            assert not [trace for trace in traces(SOUND) if trace in stream]
             sent += messages(stream, {heard["topic"] for heard in audit["hears"]})
 
     # Each message is one that the audit names, valid, and within what it says.
@@ -141,7 +159,7 @@ def test_only_valid_messages_to_the_broker_leave_and_nothing_else(
         assert count <= per_hour, topic
     results = Counter(m.topic for m in sent if topics[m.topic]["kind"] == "result")
     assert sum(results.values()) >= 2 * RESULTS
-    assert len(results) == 2, "both pipelines have spoken"
+    assert len(results) == 3, "all pipelines have spoken"
     for topic, count in results.items():
         assert count <= topics[topic]["most_per_hour"] / 3600 * took_s + 2, topic
     kinds = {topics[message.topic]["kind"] for message in sent}
