@@ -169,6 +169,11 @@ def _not_there(what: str, error: OSError, root: Path) -> str:
             f"{what} may not be opened: add the user to the group `audio` "
             "(sudo usermod -aG audio USER)."
         )
+    if error.errno == errno.EACCES and controls:
+        return (
+            f"{what} is shared by another user's program, which does not let this one in: "
+            "end it, and start it again behind edged."
+        )
     found = capture_devices(root)
     if not found:
         return f"{what} is not there, and no other that can record: plug one in (arecord -l)."

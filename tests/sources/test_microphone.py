@@ -305,6 +305,7 @@ def test_a_user_who_may_not_listen_is_told_of_the_group(tmp_path: Path) -> None:
         ("hw:1", OSError(errno.EBUSY, "Device or resource busy"), "is in use by another program"),
         ("hw:1", WrongFormat(errno.EINVAL, "Invalid argument"), "take plughw:1, which converts"),
         ("mine", WrongFormat(errno.EINVAL, "Invalid argument"), 'take plug:"mine", which'),
+        ("plug:ear", OSError(errno.EACCES, "Permission denied"), "by another user's program"),
         ("default", OSError(errno.EHOSTDOWN, "Host is down"), "a sound server that does not run"),
         ("hw:1", OSError(errno.EIO, "Input/output error"), "has failed: Input/output error. See: "),
         ("hw:1", OSError(f"{LIBRARY}: cannot open"), "sudo apt install alsa-utils"),
