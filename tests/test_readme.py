@@ -35,6 +35,7 @@ def test_its_configurations_and_its_sidecars_are_right() -> None:
             sidecars.append(parse_sidecar(block.encode(), "model.toml"))
     assert pipelines[0].labels == ("person", "cat", "dog")
     assert 3 in {sidecar.outputs.count for sidecar in sidecars}
+    assert "log-mel" in {sidecar.input.features for sidecar in sidecars}
     assert ("accel_x", "accel_y", "accel_z") in {sidecar.input.channels for sidecar in sidecars}
 
 

@@ -217,14 +217,16 @@ def _keyword(outputs: Sequence[Output], told: Told) -> Task:
         sure = output.operator == "LOGISTIC" or _covers_0_to_1(output)
         activation = Activation.NONE if sure else Activation.SIGMOID
         why = "a score" if sure else "a logit, so a sigmoid is applied"
+    rule = told.keyword
+    over = f"{rule.threshold:g} in the mean of {rule.sliding_window}"
     return Task(
         name="keyword",
-        why=f"one output of {words} word{'s' if words > 1 else ''}; {why}",
+        why=f"one output of {words} word{'s' if words > 1 else ''}; {why}, heard over {over}",
         decoder=ClassificationDecoder(output.position, activation),
         classes=words,
         labels_output=output.position,
-        threshold=told.keyword.threshold,
-        keyword=told.keyword,
+        threshold=rule.threshold,
+        keyword=rule,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edged.decoders.classification import Activation
-from edged.decoders.tasks import Learning, Output, Task, Told, find_task
+from edged.decoders.tasks import Keyword, Learning, Output, Task, Told, find_task
 from edged.errors import ModelError
 from edged.records import (
     AnyArray,
@@ -354,3 +354,34 @@ def test_an_autoencoder_has_one_output_of_the_inputs_shape(outputs: list[Output]
     assert said.startswith(
         "anomaly needs one output of the shape of the input (1x50x6), as an autoencoder has it; "
     )
+
+
+# ---- keywords ------------------------------------------------------------------------------------
+
+LISTENS = Told("keyword", keyword=Keyword(sliding_window=5, refractory_s=1, threshold=0.85))
+
+
+def test_one_number_that_is_told_to_be_a_keywords_is_its_score() -> None:
+    task = find_task([output(shape=(1, 1), operator="LOGISTIC")], LISTENS)
+    assert (task.name, task.classes, task.threshold) == ("keyword", 1, 0.85)
+    assert task.keyword == LISTENS.keyword
+    assert task.why == "one output of 1 word; a score, heard over 0.85 in the mean of 5"
+    assert scores_of(task, [0.5]) == [0.5]
+
+
+def test_a_keywords_logit_becomes_a_score() -> None:
+    task = find_task([output(shape=(1, 1))], LISTENS)
+    assert "a logit, so a sigmoid is applied" in task.why
+    assert scores_of(task, [2.0]) == [pytest.approx(1 / (1 + np.exp(-2.0)))]
+
+
+def test_several_numbers_that_are_told_to_be_keywords_are_probabilities_of_words() -> None:
+    task = find_task([output(shape=(1, 3))], LISTENS)
+    assert (task.classes, "a softmax is applied" in task.why) == (3, True)
+    assert sum(scores_of(task, [1.0, 2.0, 3.0])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("shapes", [[(1, 2, 3)], [(1, 1), (1, 1)]])
+def test_keywords_have_one_output_with_a_number_a_word(shapes: list[tuple[int, ...]]) -> None:
+    outputs = [output(place, shape=shape) for place, shape in enumerate(shapes)]
+    assert refusal(outputs, LISTENS).startswith("keyword needs one output with a number a word")
