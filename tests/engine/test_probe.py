@@ -60,7 +60,14 @@ def test_a_good_model_gives_its_tensors_its_time_and_its_memory() -> None:
     ids=lambda path: path.stem,
 )
 def test_every_small_model_runs_whatever_its_tensors_are(path: Path) -> None:
-    assert tried(path).not_finite == ()
+    found = tried(path)
+    if not path.stem.startswith("detector"):
+        assert found.not_finite == ()
+        return
+    # Behind those that count its outputs are whatever lies in memory.
+    reading = read_model(read_model_files(path), found.inputs, found.outputs)
+    for outputs in found.doubtful_outputs():
+        reading.task.decoder.decode(outputs)
 
 
 def test_shapes_that_only_an_invocation_tells_are_told() -> None:
