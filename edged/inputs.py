@@ -153,8 +153,8 @@ def _log_mel_input(position: int, tensor: TensorSpec, told: InputTold) -> LogMel
     said = f"{frames} x {bands}"
     if told.normalization is not None:
         said += f"; {told.normalization.said('feature')}"
-    if (steps := tensor.quantization) is not None:
-        said += f", then scale {steps.scale:.6g}, zero point {steps.zero_point}"
+    if tensor.quantization is not None:
+        said += f", then {tensor.quantization}"
     features = replace(features, said=said)
     return LogMelInput(position, sound, rule, features)
 

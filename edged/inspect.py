@@ -196,6 +196,5 @@ def _tensor_text(tensor: TensorSpec | FileTensor) -> str:
     shape = "x".join(map(str, tensor.shape)) or "scalar"
     text = f"{tensor.name}  {tensor.dtype} {shape}"
     if tensor.quantization is not None:
-        scale, zero = tensor.quantization.scale, tensor.quantization.zero_point
-        text += f"  scale {scale:.6g}, zero point {zero}"
+        text += f"  {tensor.quantization}"
     return text

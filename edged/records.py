@@ -62,6 +62,9 @@ class Quantization:
     scale: float
     zero_point: int
 
+    def __str__(self) -> str:
+        return f"scale {self.scale:.6g}, zero point {self.zero_point}"
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:

@@ -95,15 +95,15 @@ class Engine:
 
     def output(self, position: int) -> AnyArray:
         """A copy of an output: float32 where it is quantised or floating, else as stored."""
-        spec = self.outputs[position]
-        stored: AnyArray = self._interpreter.get_tensor(spec.index)
-        return dequantize(stored, spec.quantization)
+        return self._copy(self.outputs[position])
 
     def input(self, position: int = 0) -> AnyArray:
         """A copy of what an input was filled with, as ``output`` gives it. Before invoke."""
-        spec = self.inputs[position]
-        stored: AnyArray = self._interpreter.get_tensor(spec.index)
-        return dequantize(stored, spec.quantization)
+        return self._copy(self.inputs[position])
+
+    def _copy(self, tensor: TensorSpec) -> AnyArray:
+        stored: AnyArray = self._interpreter.get_tensor(tensor.index)
+        return dequantize(stored, tensor.quantization)
 
     def reset_variables(self) -> None:
         """Let what the model itself remembers begin anew."""

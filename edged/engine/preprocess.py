@@ -89,7 +89,7 @@ def pixel_rule(tensor: TensorSpec, normalization: Normalization | None) -> Pixel
     steps = real / scale
     stored = np.trunc(steps + np.copysign(0.5, steps)) + zero
     table = np.clip(stored, limits.min, limits.max).astype(dtype)
-    said = f"{said}, then scale {scale:.6g}, zero point {zero}"
+    said = f"{said}, then {tensor.quantization}"
     same = dtype == np.uint8 and bool(np.all(np.arange(256) == table.T))
     return PixelRule(None if same else table, said)
 

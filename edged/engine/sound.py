@@ -12,7 +12,7 @@ from ..records import AnyArray, FloatArray, Size, TensorSpec
 from ..samples import Captured, Channel, Want, Window, WindowShape
 from .log_mel import LogMel, LogMelRule
 from .micro_features import FEATURES, RATE_HZ, STEP, MicroFeatures, refuse_missing
-from .windows import SampleRule, WindowFiller, fits
+from .windows import SampleRule, WindowFiller, fits, refuse_other_types
 
 
 class Ear:
@@ -130,14 +130,7 @@ def stream_rule(
             f"its input is {tensor.shown_shape}; features of a micro wake word model need "
             f"1 x number x {FEATURES}"
         )
-    if tensor.dtype not in ("int8", "uint8", "float32"):
-        raise ModelError(
-            f"its input is {tensor.dtype}; features need an input of uint8, int8 or float32"
-        )
-    if tensor.dtype != "float32" and tensor.quantization is None:
-        raise ModelError(
-            f"its {tensor.dtype} input has no scale and zero point, so features cannot be quantised"
-        )
+    refuse_other_types(tensor, "features")
     if rate_hz not in (None, RATE_HZ):
         raise ModelError(
             f"its .toml file says rate_hz = {rate_hz:g}, and features of micro wake word models "
@@ -148,8 +141,8 @@ def stream_rule(
         f"{shape[1]} features of {FEATURES} numbers an inference, one every 10 ms, by the audio "
         f"front end of TFLite Micro from sound at {RATE_HZ} Hz"
     )
-    if (steps := tensor.quantization) is not None:
-        said += f", then scale {steps.scale:.6g}, zero point {steps.zero_point}"
+    if tensor.quantization is not None:
+        said += f", then {tensor.quantization}"
     length = shape[1] * STEP
     return StreamRule(
         shape[1], sound_rule(WindowShape(RATE_HZ, length, hop=length), channels, said)

@@ -67,6 +67,18 @@ def is_window(tensor: TensorSpec) -> bool:
     return shape[:1] == (1,) and (len(shape) in (2, 3) or (len(shape) == 4 and shape[3] == 1))
 
 
+def refuse_other_types(tensor: TensorSpec, what: str) -> None:
+    """Raises ModelError where numbers (``what`` they are) cannot be stored in ``tensor``."""
+    if tensor.dtype not in ("uint8", "int8", "float32"):
+        raise ModelError(
+            f"its input is {tensor.dtype}; {what} need an input of uint8, int8 or float32"
+        )
+    if tensor.dtype != "float32" and tensor.quantization is None:
+        raise ModelError(
+            f"its {tensor.dtype} input has no scale and zero point, so {what} cannot be quantised"
+        )
+
+
 def sample_rule(
     tensor: TensorSpec,
     rate_hz: float | None,
@@ -78,15 +90,7 @@ def sample_rule(
     ``tensor`` is one that ``is_window``.
     """
     length, width = window_shape(tensor)
-    dtype = np.dtype(tensor.dtype)
-    if dtype not in (np.uint8, np.int8, np.float32):
-        raise ModelError(
-            f"its input is {tensor.dtype}; samples need an input of uint8, int8 or float32"
-        )
-    if dtype != np.float32 and tensor.quantization is None:
-        raise ModelError(
-            f"its {tensor.dtype} input has no scale and zero point, so samples cannot be quantised"
-        )
+    refuse_other_types(tensor, "samples")
     if channels is not None and len(channels) != width:
         raise ModelError(
             f"its sidecar names {len(channels)} channels, and its input has {width} "
@@ -121,7 +125,7 @@ def _said(
     else:
         steps.append(normalization.said("value"))
     if quantization is not None:
-        steps.append(f"scale {quantization.scale:.6g}, zero point {quantization.zero_point}")
+        steps.append(str(quantization))
     if steps:
         said += f"; {', then '.join(steps)}"
     if assumed:
