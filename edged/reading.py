@@ -12,6 +12,8 @@ from typing import Literal
 
 from .decoders.classification import Activation
 from .decoders.tasks import (
+    LEARN_S,
+    REFRACTORY_S,
     SLIDING_WINDOW,
     THRESHOLD,
     Keyword,
@@ -189,7 +191,7 @@ def _told(files: ModelFiles, input_: Input, input_shape: tuple[int, ...]) -> Tol
         roles=roles,
         activation=Activation(told.activation) if told.activation else None,
         keyword=_keyword(files),
-        learning=Learning(sidecar.anomaly.learn_s, sidecar.anomaly.threshold),
+        learning=Learning(sidecar.anomaly.learn_s or LEARN_S, sidecar.anomaly.threshold),
         input_shape=input_shape,
     )
 
@@ -211,7 +213,7 @@ def _keyword(files: ModelFiles) -> Keyword:
     told, micro = files.sidecar.keyword, files.manifest.micro if files.manifest else None
     return Keyword(
         told.sliding_window or (micro.sliding_window_size if micro else SLIDING_WINDOW),
-        told.refractory_s,
+        REFRACTORY_S if told.refractory_s is None else told.refractory_s,
         micro.probability_cutoff if micro else THRESHOLD,
     )
 

@@ -81,6 +81,8 @@ class Learning:
     threshold: float | None = None
 
 
+LEARN_S = 600.0
+REFRACTORY_S = 2.0
 SLIDING_WINDOW = 1
 THRESHOLD = 0.5
 
@@ -92,7 +94,7 @@ class Keyword:
     """
 
     sliding_window: int = SLIDING_WINDOW
-    refractory_s: float = 2.0
+    refractory_s: float = REFRACTORY_S
     threshold: float = THRESHOLD
 
 
@@ -107,7 +109,7 @@ class Told:
     roles: Mapping[str, int | str] = field(default_factory=dict)
     activation: Activation | None = None
     keyword: Keyword = Keyword()
-    learning: Learning = Learning(600.0)
+    learning: Learning = Learning(LEARN_S)
     input_shape: tuple[int, ...] = ()
 
 
@@ -203,6 +205,11 @@ def _covers_0_to_1(output: Output) -> bool:
     return low == 0 and 0.9 < high <= 1.0001
 
 
+def _is_probability(output: Output) -> bool:
+    """Whether one number may well say how likely something is, rather than how much it is."""
+    return output.operator == "LOGISTIC" or _covers_0_to_1(output)
+
+
 # ---- keywords ------------------------------------------------------------------------------------
 
 
@@ -214,7 +221,7 @@ def _keyword(outputs: Sequence[Output], told: Told) -> Task:
     if activation is None and words > 1:
         activation, why = _activation(output)
     elif activation is None:
-        sure = output.operator == "LOGISTIC" or _covers_0_to_1(output)
+        sure = _is_probability(output)
         activation = Activation.NONE if sure else Activation.SIGMOID
         why = "a score" if sure else "a logit, so a sigmoid is applied"
     rule = told.keyword
@@ -306,11 +313,6 @@ def _check_shapes(outputs: Mapping[int, Output], roles: DetectionRoles) -> None:
 
 
 # ---- numbers -------------------------------------------------------------------------------------
-
-
-def _is_probability(output: Output) -> bool:
-    """Whether one number may well say how likely something is, rather than how much it is."""
-    return output.operator == "LOGISTIC" or _covers_0_to_1(output)
 
 
 def _regression(outputs: Sequence[Output], told: Told) -> Task:

@@ -88,19 +88,19 @@ class LogMelTable(Table, frozen=True):
 
 class KeywordTable(Table, frozen=True):
     """When a word is heard: the mean of its last ``sliding_window`` scores is over the threshold
-    (None: as the manifest says, else 1), and the last time is ``refractory_s`` ago.
+    (None: as the manifest says, else 1), and the last time is ``refractory_s`` ago (None: 2).
     """
 
     sliding_window: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    refractory_s: Annotated[float, Meta(ge=0, le=3600)] = 2
+    refractory_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
 
 
 class AnomalyTable(Table, frozen=True):
-    """How an anomaly detector tells the unusual: by what it sees in its first ``learn_s`` seconds,
-    or by a ``threshold`` of its error.
+    """How an anomaly detector tells the unusual: by what it sees in its first ``learn_s`` seconds
+    (None: 600), or by a ``threshold`` of its error.
     """
 
-    learn_s: Annotated[float, Meta(gt=0, le=30 * 24 * 3600)] = 600
+    learn_s: Annotated[float, Meta(gt=0, le=30 * 24 * 3600)] | None = None
     threshold: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
 
     @classmethod
