@@ -58,10 +58,8 @@ def _table(name: str, data: bytes) -> tuple[tuple[Channel, ...], FloatArray]:
     try:
         head, *lines = data.decode("utf-8-sig").splitlines()
         header = read_header(head, name)
-        rows = list(csv.reader(lines, delimiter=header.delimiter))
-        if header.decimal_comma:
-            rows = [[field.replace(",", ".") for field in row] for row in rows]
-        values = [[float(row[column]) for column in header.columns] for row in rows if row]
+        rows = csv.reader(lines, delimiter=header.delimiter)
+        values = [header.values(row) for row in rows if row]
         samples = np.array(values, np.float32).reshape(-1, len(header.columns))
     except SourceError as error:
         raise ModelError(f"its golden input cannot be read: {error}") from error

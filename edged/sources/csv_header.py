@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import SourceError
@@ -56,6 +57,12 @@ class Header:
     def decimal_comma(self) -> bool:
         """Whether numbers may be written 9,81: where a comma does not separate fields."""
         return self.delimiter != ","
+
+    def values(self, fields: Sequence[str]) -> list[float]:
+        """The values of a row, by channel. Raises ValueError, IndexError."""
+        if self.decimal_comma:
+            return [float(fields[column].replace(",", ".")) for column in self.columns]
+        return [float(fields[column]) for column in self.columns]
 
 
 def read_header(line: str, name: str) -> Header:

@@ -189,10 +189,7 @@ class CsvTable:
         if len(fields) != header.width:
             raise ValueError(f"it has {len(fields)} fields and the header {header.width}")
         with contextlib.suppress(ValueError):
-            if header.decimal_comma:
-                values = [float(fields[index].replace(",", ".")) for index in header.columns]
-            else:
-                values = [float(fields[index]) for index in header.columns]
+            values = header.values(fields)
             if sum(map(abs, values)) <= _MOST:
                 return values
         return [

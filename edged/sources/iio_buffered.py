@@ -17,14 +17,11 @@ from ..errors import SourceError
 from ..samples import Samples
 from . import NotYet
 from .iio_channels import IioChannel
-from .iio_device import IioDevice, Settings, Timing
+from .iio_device import BLOCK_S, PATIENCE_NS, IioDevice, Settings, Timing
 from .iio_rate import set_rate
 from .iio_scan import TIMESTAMP, Element, Layout, Scans
 from .iio_stamps import Stamps
 
-BLOCK_S = 0.05
-# How long a device may give nothing before it has failed.
-PATIENCE_NS = 5_000_000_000
 # What the kernel keeps while edged has no time.
 _KEPT_S = 2.0
 _LEAST_KEPT = 16

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 # What the kernel says where a sensor was unplugged or its driver unloaded.
 GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ENXIO})
 DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+# How much is read at once, and how long a device may give nothing before it has failed.
+BLOCK_S = 0.05
+PATIENCE_NS = 5_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,13 @@ from ..events import Event, Lasting, about
 from ..samples import Samples
 from . import NotYet
 from .iio_channels import IioChannel
-from .iio_device import GONE, IioDevice, Settings, Timing
+from .iio_device import BLOCK_S, GONE, PATIENCE_NS, IioDevice, Settings, Timing
 from .iio_rate import own_rate_hz, raise_rate
 
 log = logging.getLogger(__name__)
 
-BLOCK_S = 0.05
 # Of sensors that tell no rate, which are those of the weather.
 DEFAULT_RATE_HZ = 1.0
-# What has not answered for so long is not there.
-PATIENCE_NS = 5_000_000_000
 
 
 class PolledReader:
