@@ -16,7 +16,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ..demo.broker import EmbeddedBroker
+from ..demo.broker import EmbeddedBroker, free_port
 from ..errors import EdgedError, MissingExtra
 
 _START_S = 10.0
@@ -59,9 +59,7 @@ def _amqtt() -> Iterator[Broker]:
 
 @contextlib.contextmanager
 def _mosquitto(path: str, directory: Path) -> Iterator[Broker]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     config = directory / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     log = directory / "mosquitto.log"

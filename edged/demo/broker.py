@@ -12,6 +12,14 @@ from typing import Any
 from ..errors import EdgedError, MissingExtra
 
 
+def free_port() -> int:
+    """One of loopback on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 class EmbeddedBroker:
     """amqtt on a free loopback port, in a thread with its own event loop."""
 
@@ -23,9 +31,7 @@ class EmbeddedBroker:
             raise MissingExtra("The demo's MQTT broker (amqtt)", "demo") from error
         logging.getLogger("amqtt").setLevel(logging.CRITICAL)
         logging.getLogger("transitions").setLevel(logging.CRITICAL)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._loop = asyncio.new_event_loop()
         listener = {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}
         plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}

@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -78,10 +79,16 @@ def component_id(entity: Entity) -> str:
 
 def gone_component(key: str) -> Component:
     """What removes an entity: Home Assistant finds it by its platform and its key."""
-    kind = key.rpartition("-")[2]
-    if kind == EntityKind.ANOMALY.value:
-        return Component(platform="binary_sensor")
-    return Component(platform="event" if kind == EntityKind.KEYWORD.value else "sensor")
+    return Component(platform=_platform(key.rpartition("-")[2]))
+
+
+def _platform(kind: str) -> Literal["sensor", "binary_sensor", "event"]:
+    match kind:
+        case EntityKind.ANOMALY.value:
+            return "binary_sensor"
+        case EntityKind.KEYWORD.value:
+            return "event"
+    return "sensor"
 
 
 def device_availability(context: Context) -> Availability:
@@ -139,76 +146,48 @@ class _Place:
         return f"value_json.pipelines.get('{name}', {{}})"
 
 
-def _class(place: _Place) -> Component:
+def _of_results(
+    place: _Place, kind: EntityKind, template: str, attributes: str | None = None
+) -> Component:
+    """What is made of the pipeline's results."""
+    topic = place.topic("result")
     return Component(
-        platform="sensor",
-        name=f"{place.pipeline} class",
+        platform=_platform(kind.value),
+        name=f"{place.pipeline} {kind.value}",
         unique_id=place.unique_id,
-        state_topic=place.topic("result"),
-        value_template=_CLASS,
-        json_attributes_topic=place.topic("result"),
-        json_attributes_template=_CLASS_ATTRIBUTES,
+        state_topic=topic,
+        value_template=template,
+        json_attributes_topic=topic if attributes else None,
+        json_attributes_template=attributes,
         availability=place.availability,
         availability_mode="all",
     )
+
+
+def _class(place: _Place) -> Component:
+    return _of_results(place, EntityKind.CLASS, _CLASS, _CLASS_ATTRIBUTES)
 
 
 def _keyword(place: _Place) -> Component:
     """An event, with the word and its score: two of the same are two, which no state could tell."""
-    return Component(
-        platform="event",
-        name=f"{place.pipeline} keyword",
-        unique_id=place.unique_id,
-        state_topic=place.topic("result"),
-        value_template=_KEYWORD,
-        event_types=("heard",),
-        availability=place.availability,
-        availability_mode="all",
-    )
+    made = _of_results(place, EntityKind.KEYWORD, _KEYWORD)
+    return msgspec.structs.replace(made, event_types=("heard",))
 
 
 def _objects(place: _Place) -> Component:
-    return Component(
-        platform="sensor",
-        name=f"{place.pipeline} objects",
-        unique_id=place.unique_id,
-        state_topic=place.topic("result"),
-        value_template=_OBJECTS,
-        state_class="measurement",
-        json_attributes_topic=place.topic("result"),
-        json_attributes_template=_OBJECTS_ATTRIBUTES,
-        availability=place.availability,
-        availability_mode="all",
-    )
+    made = _of_results(place, EntityKind.OBJECTS, _OBJECTS, _OBJECTS_ATTRIBUTES)
+    return msgspec.structs.replace(made, state_class="measurement")
 
 
 def _value(place: _Place) -> Component:
     """The first number. Each result changes it, so the attributes may as well have all of them."""
-    return Component(
-        platform="sensor",
-        name=f"{place.pipeline} value",
-        unique_id=place.unique_id,
-        state_topic=place.topic("result"),
-        value_template=_VALUE,
-        state_class="measurement",
-        json_attributes_topic=place.topic("result"),
-        json_attributes_template=_VALUE_ATTRIBUTES,
-        availability=place.availability,
-        availability_mode="all",
-    )
+    made = _of_results(place, EntityKind.VALUE, _VALUE, _VALUE_ATTRIBUTES)
+    return msgspec.structs.replace(made, state_class="measurement")
 
 
 def _anomaly(place: _Place) -> Component:
-    return Component(
-        platform="binary_sensor",
-        name=f"{place.pipeline} anomaly",
-        unique_id=place.unique_id,
-        state_topic=place.topic("result"),
-        value_template=_ANOMALY,
-        device_class="problem",
-        availability=place.availability,
-        availability_mode="all",
-    )
+    made = _of_results(place, EntityKind.ANOMALY, _ANOMALY)
+    return msgspec.structs.replace(made, device_class="problem")
 
 
 def _health(place: _Place) -> Component:
