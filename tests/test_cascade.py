@@ -205,6 +205,19 @@ def wait_asleep(told: Told) -> Health:
     return told.wait_for(Health, lambda health: health.reason == ASLEEP)
 
 
+@pytest.fixture
+def asleep(told: Told, started: Started, model: Callable[[str], Model]) -> Started:
+    """``asleep(source)``: one that has its model, and sleeps."""
+
+    def sleeping(source: Scripted) -> Runner:
+        runner = started(source)
+        runner.swap("one", model("classifier_uint8"), None)
+        wait_asleep(told)
+        return runner
+
+    return sleeping
+
+
 def test_its_source_is_open_only_for_a_while_after_what_it_waits_for(
     told: Told, started: Started, model: Callable[[str], Model], clock: Clock
 ) -> None:
@@ -233,13 +246,9 @@ def test_its_source_is_open_only_for_a_while_after_what_it_waits_for(
     assert {result.model.name for result in told.results()} == {"classifier_int8"}
 
 
-def test_each_further_result_lets_it_go_on(
-    told: Told, started: Started, model: Callable[[str], Model], clock: Clock
-) -> None:
+def test_each_further_result_lets_it_go_on(told: Told, asleep: Started, clock: Clock) -> None:
     source = Scripted()
-    runner = started(source)
-    runner.swap("one", model("classifier_uint8"), None)
-    wait_asleep(told)
+    runner = asleep(source)
     for _ in range(3):
         runner.hear(WORD)
         told.wait_for(Result)
@@ -277,12 +286,10 @@ def test_it_ends_when_nobody_can_start_it_any_more(
 
 
 def test_one_that_runs_when_nobody_can_start_it_any_more_runs_for_its_time(
-    told: Told, started: Started, model: Callable[[str], Model], clock: Clock
+    told: Told, asleep: Started, clock: Clock
 ) -> None:
     source = Scripted()
-    runner = started(source)
-    runner.swap("one", model("classifier_uint8"), None)
-    wait_asleep(told)
+    runner = asleep(source)
     runner.hear(WORD)
     runner.retire()
     told.wait_for(Result)
@@ -293,12 +300,10 @@ def test_one_that_runs_when_nobody_can_start_it_any_more_runs_for_its_time(
 
 
 def test_what_fails_while_it_runs_is_told_and_tried_anew_when_it_is_woken_again(
-    told: Told, started: Started, model: Callable[[str], Model], clock: Clock
+    told: Told, asleep: Started, clock: Clock
 ) -> None:
     source = Lost()
-    runner = started(source)
-    runner.swap("one", model("classifier_uint8"), None)
-    wait_asleep(told)
+    runner = asleep(source)
     runner.hear(WORD)
     assert told.wait_for_state(HealthState.SOURCE_LOST).reason == "There is no camera."
     clock.s += 10
@@ -308,12 +313,8 @@ def test_what_fails_while_it_runs_is_told_and_tried_anew_when_it_is_woken_again(
     assert runner.vitals().reason is None
 
 
-def test_it_stops_at_once_while_it_sleeps(
-    told: Told, started: Started, model: Callable[[str], Model]
-) -> None:
-    runner = started(Scripted())
-    runner.swap("one", model("classifier_uint8"), None)
-    wait_asleep(told)
+def test_it_stops_at_once_while_it_sleeps(told: Told, asleep: Started) -> None:
+    runner = asleep(Scripted())
     assert runner.stop("edged was stopped", PATIENCE_S)
     assert told.wait_for_state(HealthState.STOPPED).reason == "edged was stopped"
     assert not runner.ended
