@@ -16,10 +16,11 @@ _SOON_S = 2 * LONGEST_PAUSE_S
 
 
 def most_connections_per_hour(brokers: int) -> int:
-    """Connections that can be made in an hour, however the brokers break them: each but the first
-    of a round costs nothing, and a short pause has to be earned by holding one for 2 s.
+    """No more connections than this can be made in an hour, however the brokers break them: a round
+    is begun anew, without a pause, only by one that held for longer than the first pause, and has
+    fewer free ones after it than there are brokers.
     """
-    return 1800 * (brokers + 1)
+    return int(3600 / FIRST_PAUSE_S) * brokers
 
 
 class Attempts:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edged.publish.attempts import (
@@ -194,6 +194,7 @@ def test_each_broker_is_spoken_to_in_its_own_version() -> None:
     assert versions == [Version.V3_1_1, Version.V5] * 2
 
 
+@example(4, [1.01, 0.0, 0.0], False)
 @given(
     st.integers(1, 4),
     st.lists(st.sampled_from([0.0, 0.5, 1.01, 2.01, 4.01, 8.01, 130.0]), min_size=1, max_size=6),
