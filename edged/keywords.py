@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .decoders.tasks import Keyword
+from .decoders.task import Keyword
 from .engine.geometry import Placement
 from .filter import Filter
 from .records import ClassScore, Decoded, Findings, FloatArray, HeardClasses

@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .decoders.classification import Activation
-from .decoders.tasks import (
+from .decoders.outputs import Output
+from .decoders.task import (
     LEARN_S,
     REFRACTORY_S,
     SLIDING_WINDOW,
     THRESHOLD,
+    Activation,
     Keyword,
     Learning,
-    Output,
     Task,
     Told,
-    find_task,
 )
+from .decoders.tasks import find_task
 from .engine.preprocess import Normalization
 from .engine.tflite_file import ModelFile
 from .engine.tflite_graph import FileTensor

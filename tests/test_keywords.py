@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.cadence import Cadence, Publish
-from edged.decoders.tasks import Keyword
+from edged.decoders.task import Keyword
 from edged.keywords import KeywordFilter
 from edged.records import ClassScore, FloatArray, HeardClasses
 

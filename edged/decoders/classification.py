@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..errors import ModelError
 from ..records import AnyArray, FloatArray, ScoredClasses
 from . import as_float32, check_finite, numbers, unlike
-
-
-class Activation(enum.Enum):
-    """What makes scores of 0..1 out of the output's numbers."""
-
-    NONE = "none"
-    SOFTMAX = "softmax"
-    SIGMOID = "sigmoid"
+from .outputs import Output, covers_0_to_1, shown
+from .task import Activation, Candidate, Sure, Task, Told
 
 
 class ClassificationDecoder:
@@ -54,3 +48,50 @@ def sigmoid(logits: FloatArray) -> FloatArray:
     """``1 / (1 + exp(-x))`` over (classes,), in the form that can't overflow."""
     result: FloatArray = 0.5 * (1.0 + np.tanh(0.5 * logits))
     return result
+
+
+# ---- the reading ---------------------------------------------------------------------------------
+
+
+def find(outputs: Sequence[Output], told: Told) -> Iterator[Candidate]:
+    """One output with several numbers, all of them in one dimension."""
+    if len(outputs) == 1 and (classes := _class_count(outputs[0])) is not None:
+        ended = outputs[0].operator in ("SOFTMAX", "LOGISTIC")
+        sure = Sure.OPERATOR if ended else Sure.SHAPES
+        yield Candidate("classification", f"one output of {classes} classes", sure)
+
+
+def read(outputs: Sequence[Output], told: Told) -> Task:
+    """Raises ModelError for other outputs."""
+    if len(outputs) != 1 or (classes := _class_count(outputs[0])) is None:
+        raise ModelError(
+            f"classification needs one output with a number a class, it has {shown(outputs)}"
+        )
+    output = outputs[0]
+    activation, why = told.activation, "as told"
+    if activation is None:
+        activation, why = activation_of(output)
+    return Task(
+        name="classification",
+        why=f"one output of {classes} classes; {why}",
+        decoder=ClassificationDecoder(output.position, activation),
+        classes=classes,
+        labels_output=output.position,
+    )
+
+
+def _class_count(output: Output) -> int | None:
+    """How many classes an output of shape 1 x ... x n x ... x 1 has; None for other shapes."""
+    long = [length for length in output.shape if length != 1]
+    return long[0] if len(long) == 1 and long[0] > 1 else None
+
+
+def activation_of(output: Output) -> tuple[Activation, str]:
+    """What is still to be done to the numbers of several classes, and why."""
+    if output.operator == "SOFTMAX":
+        return Activation.NONE, "probabilities (the model ends in a softmax)"
+    if output.operator == "LOGISTIC":
+        return Activation.NONE, "scores (the model ends in a sigmoid)"
+    if covers_0_to_1(output):
+        return Activation.NONE, "scores (its quantisation covers 0 to 1)"
+    return Activation.SOFTMAX, "logits, so a softmax is applied"

@@ -7,7 +7,7 @@ Source of the convention: TFLite_Detection_PostProcess of the TF Object Detectio
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy as np
 from ..errors import ModelError
 from ..records import AnyArray, ScoredBoxes
 from . import as_float32, check_finite, numbers, unlike
+from .outputs import Output, shown
+from .task import Candidate, Sure, Task, Told
 
 # Between two inferences the processor's caches have forgotten this code. What stays within NumPy's
 # compiled part costs a fifth then: ``take`` for indexing by a list, ufuncs for ``clip`` (measured).
@@ -62,3 +64,137 @@ class DetectionDecoder:
             raise ModelError("its classes are not numbers of classes")
         scores = np.minimum(np.maximum(scores, 0.0), 1.0)
         return ScoredBoxes(boxes, scores, np.rint(classes).astype(np.int64))
+
+
+# ---- the reading ---------------------------------------------------------------------------------
+
+_ROLES = ("boxes", "classes", "scores", "count")
+_POST_PROCESS = "TFLite_Detection_PostProcess"
+
+# What exporters call the four outputs: signatures of the TF Object Detection API, TFLite metadata
+# of the Model Maker (one name or the other), tensors of TF1 exports and of TF2 exports.
+_KNOWN_NAMES: tuple[Mapping[str, str], ...] = (
+    {
+        "detection_boxes": "boxes",
+        "detection_classes": "classes",
+        "detection_scores": "scores",
+        "num_detections": "count",
+    },
+    {
+        "location": "boxes",
+        "category": "classes",
+        "score": "scores",
+        "number of detections": "count",
+    },
+    {
+        _POST_PROCESS: "boxes",
+        f"{_POST_PROCESS}:1": "classes",
+        f"{_POST_PROCESS}:2": "scores",
+        f"{_POST_PROCESS}:3": "count",
+    },
+    {
+        "StatefulPartitionedCall:3": "boxes",
+        "StatefulPartitionedCall:2": "classes",
+        "StatefulPartitionedCall:1": "scores",
+        "StatefulPartitionedCall:0": "count",
+    },
+)
+
+
+def find(outputs: Sequence[Output], told: Told) -> Iterator[Candidate]:
+    """Four outputs whose roles are known, or that have the shapes of such."""
+    what = "boxes, classes, scores and count after non-maximum suppression"
+    if _given_places(outputs):
+        yield Candidate("detection", what, Sure.OPERATOR)
+    elif _named_places(outputs):
+        yield Candidate("detection", what, Sure.NAMES)
+    elif _shaped(outputs):
+        yield Candidate("detection", what, Sure.SHAPES)
+
+
+def read(outputs: Sequence[Output], told: Told) -> Task:
+    """Raises ModelError for other outputs, and where it is not known which is which."""
+    if told.roles:
+        places, why = _told_places(outputs, told.roles), "roles as told"
+    elif places := _given_places(outputs):
+        why = f"given by {_POST_PROCESS}"
+    elif places := _named_places(outputs):
+        why = "known by their names"
+    else:
+        raise ModelError(
+            "its outputs fit no task of this version without being told which is which "
+            f"({shown(outputs)}). If it is a detector, add to its .toml file: [outputs] with "
+            "boxes, classes, scores and count, each the output's number"
+        )
+    roles = DetectionRoles(**places)
+    by_position = {output.position: output for output in outputs}
+    _check_shapes(by_position, roles)
+    return Task(
+        name="detection",
+        why=f"boxes, classes, scores and count after non-maximum suppression; {why}",
+        decoder=DetectionDecoder(roles),
+        classes=None,
+        labels_output=roles.classes,
+    )
+
+
+def _told_places(outputs: Sequence[Output], roles: Mapping[str, int | str]) -> dict[str, int]:
+    missing = [role for role in _ROLES if role not in roles]
+    if missing:
+        raise ModelError(f"its sidecar names outputs for detection, but none for {missing[0]}")
+    places = {}
+    for role, wanted in roles.items():
+        found = [
+            output.position
+            for output in outputs
+            if wanted == output.position or wanted in output.names
+        ]
+        if len(found) != 1:
+            raise ModelError(
+                f"its sidecar names the output {wanted!r} for {role}, it has {shown(outputs)}"
+            )
+        places[role] = found[0]
+    if len(set(places.values())) != len(_ROLES):
+        raise ModelError("its sidecar names the same output for two roles")
+    return places
+
+
+def _given_places(outputs: Sequence[Output]) -> dict[str, int]:
+    """Each role's output by the operator that gives it; empty where another one does."""
+    if any(output.operator != _POST_PROCESS for output in outputs):
+        return {}
+    places = {_ROLES[output.operator_output]: output.position for output in outputs}
+    return places if len(places) == len(_ROLES) else {}
+
+
+def _named_places(outputs: Sequence[Output]) -> dict[str, int]:
+    """Each role's output by its name; empty where there are not just these names."""
+    for known in _KNOWN_NAMES:
+        named = {
+            role: output.position
+            for output in outputs
+            for name, role in known.items()
+            if name in output.names
+        }
+        if len(named) == len(_ROLES) and len(set(named.values())) == len(_ROLES):
+            return named
+    return {}
+
+
+def _shaped(outputs: Sequence[Output]) -> bool:
+    """Whether they are 1 x n x 4, twice n numbers and one, in any order."""
+    sizes = sorted(math.prod(output.shape) for output in outputs)
+    boxes = [math.prod(output.shape) for output in outputs if output.shape[-1:] == (4,)]
+    return any(sizes == sorted([1, size // 4, size // 4, size]) for size in boxes)
+
+
+def _check_shapes(outputs: Mapping[int, Output], roles: DetectionRoles) -> None:
+    boxes, count = outputs[roles.boxes], outputs[roles.count]
+    lengths = {int(np.prod(outputs[place].shape)) for place in (roles.classes, roles.scores)}
+    if boxes.shape[-1:] != (4,) or lengths != {int(np.prod(boxes.shape)) // 4}:
+        raise ModelError(
+            "detection needs boxes 1 x n x 4, classes 1 x n and scores 1 x n, "
+            f"it has {shown(list(outputs.values()))}"
+        )
+    if int(np.prod(count.shape)) != 1:
+        raise ModelError(f"detection needs a count of one number, it has {count}")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.decoders.classification import Activation, ClassificationDecoder
+from edged.decoders.classification import ClassificationDecoder
+from edged.decoders.task import Activation
 from edged.errors import ModelError
 
 

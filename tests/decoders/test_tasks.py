@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 
-from edged.decoders.classification import Activation
-from edged.decoders.tasks import Keyword, Learning, Output, Task, Told, find_task
+from edged.decoders.outputs import Output
+from edged.decoders.task import Activation, Keyword, Learning, Sure, Task, Told
+from edged.decoders.tasks import TASKS, find_task, weigh
 from edged.errors import ModelError
 from edged.records import (
     AnyArray,
@@ -19,6 +21,7 @@ from edged.records import (
     ScoredBoxes,
     ScoredClasses,
 )
+from edged.store.sidecar import Sidecar
 
 NOTHING = Told()
 POST = "TFLite_Detection_PostProcess"
@@ -128,6 +131,8 @@ def test_one_output_of_another_shape_fits_no_task(shape: tuple[int, ...]) -> Non
 
 
 def test_several_outputs_fit_no_task_and_are_listed() -> None:
+    four = [output(place, shape=shape) for place, shape in enumerate([(1, 9)] * 3 + [(1, 9, 4)])]
+    assert refusal(four).startswith("its outputs fit no task of this version (")
     told = refusal([output(0, ("a",)), output(1, ("b",), (1, 9), "uint8")])
     assert told.endswith('"a" 1x5 float32, "b" 1x9 uint8')
 
@@ -354,6 +359,35 @@ def test_an_autoencoder_has_one_output_of_the_inputs_shape(outputs: list[Output]
     assert said.startswith(
         "anomaly needs one output of the shape of the input (1x50x6), as an autoencoder has it; "
     )
+
+
+# ---- what could be several ---------------------------------------------------------------------
+
+
+def test_two_readings_by_shapes_alone_are_listed_with_the_lines_that_choose() -> None:
+    ambiguous = output(shape=(1, 5))
+    assert refusal([ambiguous], Told(input_shape=(1, 5))) == (
+        "its outputs could be read in 2 ways: classification (one output of 5 classes); anomaly "
+        "(its output has the shape of its input). Add the line of the right one to its .toml file: "
+        'task = "classification", or task = "anomaly"'
+    )
+    for task in ("classification", "anomaly"):
+        assert find_task([ambiguous], Told(task=task, input_shape=(1, 5))).name == task
+
+
+def test_better_grounds_than_shapes_decide() -> None:
+    softmax = output(shape=(1, 5), operator="SOFTMAX")
+    told = Told(input_shape=(1, 5))
+    assert find_task([softmax], told).name == "classification"
+    assert [(one.task, one.sure) for one in weigh([softmax], told)] == [
+        ("classification", Sure.OPERATOR),
+        ("anomaly", Sure.SHAPES),
+    ]
+
+
+def test_the_line_that_chooses_is_one_that_a_sidecar_knows() -> None:
+    annotation = get_type_hints(Sidecar)["task"]
+    assert set(TASKS) == {name for kind in get_args(annotation) for name in get_args(kind)}
 
 
 # ---- keywords ------------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ from jsonschema import Draft202012Validator
 from edged import records
 from edged.clock import SystemClock
 from edged.decoders import Decoder
-from edged.decoders.classification import Activation, ClassificationDecoder
+from edged.decoders.anomaly import ReconstructionDecoder
+from edged.decoders.classification import ClassificationDecoder
 from edged.decoders.detection import DetectionDecoder, DetectionRoles
-from edged.decoders.reconstruction import ReconstructionDecoder
 from edged.decoders.regression import RegressionDecoder
+from edged.decoders.task import Activation
 from edged.engine.geometry import Fit, Placement
 from edged.errors import ConfigError, MessageRefused, ModelError
 from edged.filter import Filter

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..errors import ModelError
 from ..records import AnyArray, Reconstruction
 from . import as_float32, numbers, unlike
+from .outputs import Output, shown
+from .task import Candidate, Sure, Task, Told
 
 
 class ReconstructionDecoder:
@@ -35,3 +38,32 @@ class ReconstructionDecoder:
         if not np.isfinite(mean):
             raise ModelError("its error is not a finite number")
         return Reconstruction(mean)
+
+
+# ---- the reading ---------------------------------------------------------------------------------
+
+
+def find(outputs: Sequence[Output], told: Told) -> Iterator[Candidate]:
+    """An autoencoder gives what it was given."""
+    shape = told.input_shape
+    if len(outputs) == 1 and outputs[0].shape == shape and math.prod(shape) > 1:
+        yield Candidate("anomaly", "its output has the shape of its input", Sure.SHAPES)
+
+
+def read(outputs: Sequence[Output], told: Told) -> Task:
+    """Raises ModelError for other outputs."""
+    if len(outputs) != 1 or outputs[0].shape != told.input_shape:
+        shape = "x".join(map(str, told.input_shape))
+        raise ModelError(
+            f"anomaly needs one output of the shape of the input ({shape}), as an autoencoder has "
+            f"it; it has {shown(outputs)}"
+        )
+    return Task(
+        name="anomaly",
+        why="an autoencoder: its output has the shape of its input",
+        decoder=ReconstructionDecoder(outputs[0].position),
+        classes=None,
+        labels_output=outputs[0].position,
+        threshold=told.learning.threshold,
+        anomaly=told.learning,
+    )

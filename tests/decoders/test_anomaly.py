@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.decoders.reconstruction import ReconstructionDecoder
+from edged.decoders.anomaly import ReconstructionDecoder
 from edged.errors import ModelError
 
 SHAPE = (1, 4, 2)
