@@ -44,7 +44,8 @@ class Model:
         return [self._real(detail) for detail in self.bare.get_output_details()]
 
     def _real(self, detail: dict[str, Any]) -> Reals:
-        stored = self.bare.get_tensor(detail["index"]).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # of a detector, what lies behind those that count
+            stored = self.bare.get_tensor(detail["index"]).astype(np.float64)
         scale, zero_point = detail["quantization"]
         reals: Reals = (stored - zero_point) * scale if scale else stored
         return reals
