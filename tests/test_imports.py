@@ -21,6 +21,8 @@ NOT_FOR = {
     "decoders": {*COMPOSITION, "sources", "engine", "store", "publish", "service", "pipeline"},
     "store": {*COMPOSITION, "sources", "decoders", "publish", "service", "pipeline"},
     "publish": {*COMPOSITION, "sources", "engine", "decoders", "store", "service", "pipeline"},
+    "tracking": {*COMPOSITION, "sources", "engine", "decoders", "store", "publish", "service"}
+    | {"pipeline", "filter"},
     "pipeline.py": {*COMPOSITION, "sources", "store", "publish"},
     "model.py": {*COMPOSITION, "sources", "store", "publish", "pipeline"},
 }

@@ -1,0 +1,103 @@
+"""Where boxes are and how they move: one Kalman filter a box, all of them in a few arrays.
+
+The state of a filter is a box's centre and size and the speed of each. All four are measured, and
+neither their noise nor their movement mixes them, so that the covariance of eight by eight falls
+into four of two by two: a place, its speed, and what the one says about the other. Time is
+continuous (a speed that drifts as white noise does: Y. Bar-Shalom et al., "Estimation with
+Applications to Tracking and Navigation", 2001, 6.2.2), since frames do not come evenly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray64 = npt.NDArray[np.float64]
+
+# As multiples of a box's size: how exact a detector is, how fast a thing is when it appears, and
+# by how much its speed changes within a second. Chosen by scripts/bench_tracking.py.
+MEASURED = 0.05
+FIRST_SPEED_HZ = 1.0
+DRIFT = 1.5
+_LEAST_SIZE = 1e-4  # shares of the frame
+_PLACE, _SPEED, _PLACE_VAR, _BOTH_VAR, _SPEED_VAR = range(5)
+
+
+class BoxFilters:
+    """n filters, in the order in which they were added. Boxes are float64 (n, 4), ``x_min, y_min,
+    x_max, y_max``, in shares of the frame; times are in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._state = np.empty((5, 0, 4))
+
+    def __len__(self) -> int:
+        return self._state.shape[1]
+
+    @property
+    def boxes(self) -> FloatArray64:
+        """Where the boxes are now, as far as is known."""
+        centre, size = self._state[_PLACE, :, :2], self._state[_PLACE, :, 2:]
+        half = size / 2
+        return np.concatenate((centre - half, centre + half), axis=1)
+
+    def add(self, boxes: FloatArray64) -> None:
+        place = _centred(boxes)
+        extent = _extent(place)
+        fresh = np.zeros((5, *place.shape))
+        fresh[_PLACE] = place
+        fresh[_PLACE_VAR] = (MEASURED * extent) ** 2
+        fresh[_SPEED_VAR] = (FIRST_SPEED_HZ * extent) ** 2
+        self._state = np.concatenate((self._state, fresh), axis=1)
+
+    def keep(self, which: npt.NDArray[np.bool_]) -> None:
+        self._state = self._state[:, which]
+
+    def predict(self, seconds: float) -> None:
+        """Let time go by."""
+        place, speed, place_var, both_var, speed_var = self._state
+        drift = (DRIFT * _extent(place)) ** 2 * seconds
+        place += speed * seconds
+        np.maximum(place[:, 2:], _LEAST_SIZE, out=place[:, 2:])
+        place_var += seconds * (2 * both_var + seconds * (speed_var + drift / 3))
+        both_var += seconds * (speed_var + drift / 2)
+        speed_var += drift
+
+    def correct(self, rows: npt.NDArray[np.intp], boxes: FloatArray64) -> None:
+        """Take in what was measured of some of them."""
+        place, speed, place_var, both_var, speed_var = state = self._state[:, rows]
+        measured = _centred(boxes)
+        total = place_var + (MEASURED * _extent(measured)) ** 2
+        gain, speed_gain = place_var / total, both_var / total
+        off = measured - place
+        place += gain * off
+        speed += speed_gain * off
+        speed_var -= speed_gain * both_var
+        both_var *= 1 - gain
+        place_var *= 1 - gain
+        self._state[:, rows] = state
+
+
+def _centred(boxes: FloatArray64) -> FloatArray64:
+    low, high = boxes[:, :2], boxes[:, 2:]
+    return np.concatenate(((low + high) / 2, np.maximum(high - low, _LEAST_SIZE)), axis=1)
+
+
+def _extent(place: FloatArray64) -> FloatArray64:
+    """The one size that stands for width and height, shape (n, 1): a thin thing may well move by
+    its own width between two frames.
+    """
+    extent: FloatArray64 = np.sqrt(place[:, 2:3] * place[:, 3:4])
+    return extent
+
+
+def overlaps(ours: FloatArray64, theirs: FloatArray64) -> FloatArray64:
+    """Intersection over union of each with each, (n, m), of boxes with an area."""
+    low = np.maximum(ours[:, None, :2], theirs[:, :2])
+    high = np.minimum(ours[:, None, 2:], theirs[:, 2:])
+    sides = np.maximum(high - low, 0.0)
+    shared = sides[..., 0] * sides[..., 1]
+    area = (ours[:, 2] - ours[:, 0]) * (ours[:, 3] - ours[:, 1])
+    other = (theirs[:, 2] - theirs[:, 0]) * (theirs[:, 3] - theirs[:, 1])
+    result: FloatArray64 = shared / (area[:, None] + other - shared)
+    return result
