@@ -67,7 +67,7 @@ def examine(
         cancelled=cancelled,
     )
     reading = read_model(files, probed.inputs, probed.outputs, options.gives)
-    for outputs in probed.doubtful_outputs():
+    for outputs in probed.doubtful_outputs(reading.task.stored):
         reading.task.decoder.decode(outputs)  # knows which of the numbers count
     if golden is not None:
         check_golden(golden, path, reading, threads=threads, delegate=delegate, cancelled=cancelled)

@@ -69,6 +69,7 @@ class Model:
         filler = reading.input.filler(engine.inputs[self._position], fit)
         self._filler = cast(Filler[Any], filler)
         self._decoder: Decoder = reading.task.decoder
+        self._output = engine.output_view if reading.task.stored else engine.output
         self._compares = reading.task.anomaly is not None
         self.want = self._filler.want
         self.fits = self._filler.fits
@@ -104,4 +105,4 @@ class Model:
         self._first, self._end = window.first, window.first + len(window.samples)
 
     def _outputs(self) -> Sequence[AnyArray]:
-        return [self._engine.output(position) for position in range(len(self._engine.outputs))]
+        return [self._output(position) for position in range(len(self._engine.outputs))]

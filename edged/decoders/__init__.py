@@ -15,8 +15,9 @@ class Decoder(Protocol):
     """What a decoder must do. It is built for one model, whose outputs were checked then."""
 
     def decode(self, outputs: Sequence[AnyArray]) -> Decoded:
-        """All outputs in the model's order, dequantised -> what they say. For an anomaly detector
-        the input comes after them, dequantised too.
+        """All outputs in the model's order, dequantised -> what they say. Where its task is
+        ``stored`` they are as stored, and the interpreter's own memory. For an anomaly detector the
+        input comes after them, dequantised too.
 
         Called from the inference thread for every frame; keeps nothing of ``outputs``. Raises
         ModelError, and nothing else, where the numbers are not finite or the outputs not what

@@ -64,8 +64,8 @@ class Task:
 
     ``labels_output`` is the output whose embedded labels name the classes. ``threshold`` is what
     holds where a pipeline gives none: scores over it are published. ``numbers`` is how many a
-    regression gives. ``keyword`` None: it listens for no words; ``anomaly`` None: it is no anomaly
-    detector.
+    regression gives. ``stored``: the decoder takes the outputs as they are stored, without a copy.
+    ``keyword`` None: it listens for no words; ``anomaly`` None: it is no anomaly detector.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Task:
     labels_output: int
     threshold: float | None = THRESHOLD
     numbers: int = 0
+    stored: bool = False
     keyword: Keyword | None = None
     anomaly: Learning | None = None
 

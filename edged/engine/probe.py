@@ -71,15 +71,20 @@ class Probed:
     outputs: tuple[TensorSpec, ...]
     not_finite: tuple[tuple[StoredArray, ...], ...] = ()
 
-    def doubtful_outputs(self) -> Iterator[list[AnyArray]]:
-        """``not_finite`` dequantised, as a decoder takes them. It may be that none of them counts:
-        the rows of an SSD behind its count are memory that nobody wrote.
+    def doubtful_outputs(self, as_stored: bool = False) -> Iterator[list[AnyArray]]:
+        """``not_finite`` as a decoder takes them: dequantised unless ``as_stored``. It may be that
+        none of them counts: the rows of an SSD behind its count are memory that nobody wrote.
         """
         for stored in self.not_finite:
-            yield [
-                dequantize(output.array(), tensor.quantization)
-                for output, tensor in zip(stored, self.outputs, strict=True)
-            ]
+            arrays = [output.array() for output in stored]
+            yield (
+                arrays
+                if as_stored
+                else [
+                    dequantize(array, tensor.quantization)
+                    for array, tensor in zip(arrays, self.outputs, strict=True)
+                ]
+            )
 
 
 class _Request(msgspec.Struct):

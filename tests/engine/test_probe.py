@@ -100,12 +100,14 @@ def test_rows_behind_an_ssds_count_may_hold_anything() -> None:
     np.testing.assert_array_equal(decoded.scores, np.array([0.9], np.float32))
 
 
-def test_doubtful_outputs_come_dequantised() -> None:
+def test_doubtful_outputs_come_dequantised_or_as_they_are_stored() -> None:
     stored = np.array([[10, 130]], np.uint8)
     tensor = TensorSpec(0, "", (1, 2), (1, 2), "uint8", Quantization(0.5, 10))
     found = Probed(1.0, 1.0, 0, (), (tensor,), ((StoredArray.of(stored),),))
     ((output,),) = found.doubtful_outputs()
     np.testing.assert_array_equal(output, np.array([[0, 60]], np.float32))
+    ((output,),) = found.doubtful_outputs(as_stored=True)
+    np.testing.assert_array_equal(output, stored)
 
 
 def test_a_model_over_its_budget_is_refused_and_one_within_it_is_not() -> None:
