@@ -14,6 +14,7 @@ from .cascade import Trigger
 from .engine.geometry import Fit
 from .engine.runtime import Delegate
 from .loading import LoadOptions
+from .minimise import Minimiser
 from .publish import SpoolSettings
 from .publish.settings import MqttSettings, addresses
 from .publish.tls import TlsFiles
@@ -54,6 +55,15 @@ def make_source(source: configuration.SourceTable) -> Source:
             from .sources.windowed import WindowedSource
 
             return WindowedSource(make_sensor(source), hop_s=source.hop_s, overlap=source.overlap)
+
+
+def masked(source: Source, pipeline: configuration.Pipeline) -> Source:
+    """The pipeline's source behind its privacy masks, where it has any."""
+    if not pipeline.masks:
+        return source
+    from .sources.masked import MaskedSource
+
+    return MaskedSource(source, [mask.polygon for mask in pipeline.masks])
 
 
 def make_sensor(source: configuration.SensorTable) -> SampleSource:
@@ -103,7 +113,14 @@ def make_plan(pipeline: configuration.Pipeline) -> Plan:
         max_results=pipeline.max_results,
         options=load_options(pipeline),
         trigger=None if pipeline.when is None else _trigger(pipeline.when),
+        minimiser=_minimiser(pipeline),
     )
+
+
+def _minimiser(pipeline: configuration.Pipeline) -> Minimiser | None:
+    if pipeline.coarse is None and pipeline.min_count == 1:
+        return None
+    return Minimiser(pipeline.coarse, pipeline.min_count)
 
 
 def _trigger(when: configuration.When) -> Trigger:

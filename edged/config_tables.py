@@ -9,12 +9,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from .config_cascades import cascade_problems
+from .config_frame import Masks
 from .config_types import (
     Bytes,
     Fps,
@@ -156,6 +157,7 @@ class Csv(Sensor, frozen=True, kw_only=True, tag_field="kind", tag="csv"):
 
 
 SensorTable = Iio | Microphone | Wav | Csv
+_SENSOR_KINDS = tuple(table.__struct_config__.tag for table in get_args(SensorTable))
 Exclusive = Picamera2 | V4l2 | Microphone
 """Of these one program at a time has the device."""
 SourceTable = Picamera2 | V4l2 | Video | Images | Synthetic | SensorTable
@@ -180,7 +182,9 @@ class Pipeline(Table, frozen=True, kw_only=True):
     ``name`` is by default the model's; ``labels`` None publishes all. ``threshold`` None: what the
     model's task has, 0.5 for classes and objects. ``when`` None: it runs all the time. ``threads``
     is 1 by default, so that several pipelines, the capture and the publisher share a Pi's four
-    cores in peace; one large model alone gains from 2.
+    cores in peace; one large model alone gains from 2. ``coarse``: the side of the cells, in shares
+    of the frame, to which boxes are widened; None: they are told as they are. ``min_count``: a
+    label of which there are fewer boxes is not told.
     """
 
     name: TopicLevel = field(default_factory=str)
@@ -195,6 +199,9 @@ class Pipeline(Table, frozen=True, kw_only=True):
     delegate: Library | None = None
     delegate_options: dict[str, OptionValue] = field(default_factory=dict)
     when: When | None = None
+    masks: Masks = ()
+    coarse: Annotated[float, Meta(ge=0.01, le=1)] | None = None
+    min_count: Annotated[int, Meta(ge=1, le=100)] = 1
     source: Annotated[SourceTable, Meta(description="a [pipelines.source] table with a kind")]
 
     def __post_init__(self) -> None:
@@ -212,6 +219,11 @@ class Pipeline(Table, frozen=True, kw_only=True):
         if "name" not in table and fits(ModelName, model) and not fits(TopicLevel, model):
             reason = f"missing, and the model's name {shown(model)} cannot be in topics; add a name"
             yield Problem("name", reason)
+        source = table.get("source")
+        kind = source.get("kind") if isinstance(source, dict) else None
+        if kind in _SENSOR_KINDS and table.get("masks"):
+            reason = f"a {kind} source gives no pictures; take them out"
+            yield Problem("masks", reason)
 
 
 class Device(Table, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import config as configuration
-from .build import make_plan
+from .build import make_plan, masked
 from .cadence import Cadence, Publish
 from .cascade import Trigger
 from .events import Event, about
@@ -154,7 +154,7 @@ class Fleet:
         plan = make_plan(table)
         runner = Runner(
             replace(plan, threshold=self._thresholds.get(table.name, plan.threshold)),
-            self._make_source(table.source),
+            masked(self._make_source(table.source), table),
             Cadence(Publish(table.publish), table.interval_s),
             self._sequences[table.name],
             baselines=self._baselines,

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .records import Detection
+from .records import Box, Detection
 from .sources.scene import Truth
 
 LEAST_OVERLAP = 0.5
 LEAST_VISIBLE = 0.5
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

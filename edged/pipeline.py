@@ -1,6 +1,6 @@
 """One frame's or window's journey: from the slot through the model to the publisher.
 
-    slot -> model (preprocess, invoke, decode) -> filter -> cadence -> publish
+    slot -> model (preprocess, invoke, decode) -> filter -> minimiser -> cadence -> publish
 
 What is said of frames here holds for windows of samples too.
 
@@ -23,6 +23,7 @@ from .errors import ModelError, NotFinite
 from .events import Event, Lasting, about
 from .filter import Filter
 from .handoff import Closed, LatestSlot
+from .minimise import Minimiser
 from .model import Model
 from .records import HeardClasses, Latency, Result
 from .samples import Captured
@@ -54,7 +55,7 @@ class Pipeline:
     ``on_fault`` is called with the reason when an inference fails, and with None at the first
     that succeeds again. ``on_trial`` is called when a trial is over, with what was on trial, the
     reason where it failed, and what serves now. Both are called from the pipeline's thread, and
-    must only hand on.
+    must only hand on. ``minimiser`` None: all that the filter leaves may be told.
     ``sequence`` numbers what is published; it outlives the pipeline, so that a rebuilt one goes on
     counting.
     """
@@ -67,6 +68,7 @@ class Pipeline:
         stats: PipelineStats,
         sequence: Iterator[int],
         *,
+        minimiser: Minimiser | None = None,
         publish: Callable[[Result], None],
         on_fault: Callable[[str | None], None],
         on_trial: Callable[[Serving, str | None, Serving], None],
@@ -76,6 +78,7 @@ class Pipeline:
         self.stats = stats
         self._cadence = cadence
         self._sequence = sequence
+        self._minimiser = minimiser
         self._publish = publish
         self._on_fault = on_fault
         self._on_trial = on_trial
@@ -177,6 +180,8 @@ class Pipeline:
         taken_ns = time.monotonic_ns()
         inference = model.infer(frame)
         findings = filter_.apply(inference.decoded, inference.placement)
+        if self._minimiser is not None:
+            findings = self._minimiser.apply(findings)
         now_ns = time.monotonic_ns()
         engine_ns = inference.preprocess_ns + inference.invoke_ns
         latency = Latency(

@@ -18,6 +18,9 @@ UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 AnyArray = npt.NDArray[Any]
 
+Box = tuple[float, float, float, float]
+"""``x_min, y_min, x_max, y_max``."""
+
 
 class PixelOrder(enum.Enum):
     """The order of a frame's channels. OpenCV decodes to BGR; swapping later is cheaper."""
@@ -176,7 +179,7 @@ class Detection(msgspec.Struct, frozen=True):
 
     label: str
     score: float
-    box: tuple[float, float, float, float]
+    box: Box
 
 
 class Value(msgspec.Struct, frozen=True):

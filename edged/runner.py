@@ -20,6 +20,7 @@ from .handoff import LatestSlot
 from .health import HealthLamp
 from .keywords import KeywordFilter
 from .loading import LoadOptions, unknown_labels
+from .minimise import Minimiser
 from .model import Model
 from .pipeline import Pipeline, Serving
 from .reading import Reading
@@ -55,7 +56,7 @@ class Plan:
 
     ``frame_size`` is the size that the source was asked for, where it can scale its frames for
     the model at no cost; else None. ``threshold`` None: that of the model's task.
-    ``trigger`` None: it runs all the time.
+    ``trigger`` None: it runs all the time. ``minimiser`` None: all is told.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Plan:
     max_results: int
     options: LoadOptions
     trigger: Trigger | None = None
+    minimiser: Minimiser | None = None
 
 
 class Runner:
@@ -126,6 +128,7 @@ class Runner:
             cadence,
             self._stats,
             sequence,
+            minimiser=plan.minimiser,
             publish=publish,
             on_fault=self._health.inference,
             on_trial=lambda *trial: on_trial(self, *trial),

@@ -202,6 +202,8 @@ class Subscriber:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # Out of the circle of references: it closes its last sockets itself when it goes.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
     def _on_connect(self, client: Client, *_: Any) -> None:
         if self._protocol is MQTTProtocolVersion.MQTTv5:

@@ -1,0 +1,44 @@
+"""Telling less than was found, before anything is published or kept."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+
+from .records import Box, Detection, Findings
+
+_CELL_DECIMALS = 3  # a box may reach so far into a cell, in parts of it, that is not told
+
+
+@dataclass(frozen=True, slots=True)
+class Minimiser:
+    """``coarse``: the side, in shares of the frame, of the cells that boxes are widened to; None:
+    they stay as they are. ``min_count``: a label of which there are fewer boxes is left out.
+    """
+
+    coarse: float | None
+    min_count: int
+
+    def apply(self, findings: Findings) -> Findings:
+        """What may be told of one frame's findings."""
+        found = [each for each in findings if isinstance(each, Detection)]
+        if not found:
+            return findings
+        counts = Counter(each.label for each in found)
+        return tuple(
+            msgspec.structs.replace(each, box=self.box(each.box))
+            for each in found
+            if counts[each.label] >= self.min_count
+        )
+
+    def box(self, box: Box) -> Box:
+        """All cells that a box reaches into, as one box."""
+        side = self.coarse
+        if side is None:
+            return box
+        x_min, y_min = (math.floor(round(share / side, _CELL_DECIMALS)) * side for share in box[:2])
+        x_max, y_max = (math.ceil(round(share / side, _CELL_DECIMALS)) * side for share in box[2:])
+        return x_min, y_min, min(x_max, 1.0), min(y_max, 1.0)
