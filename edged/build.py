@@ -13,6 +13,7 @@ from . import config as configuration
 from .cascade import Trigger
 from .engine.geometry import Fit
 from .engine.runtime import Delegate
+from .gate import MotionRule
 from .loading import LoadOptions
 from .minimise import Minimiser
 from .publish import SpoolSettings
@@ -113,6 +114,7 @@ def make_plan(pipeline: configuration.Pipeline) -> Plan:
         max_results=pipeline.max_results,
         options=load_options(pipeline),
         trigger=None if pipeline.when is None else _trigger(pipeline.when),
+        gate=None if pipeline.gate is None else _motion_rule(pipeline.gate),
         minimiser=_minimiser(pipeline),
     )
 
@@ -126,6 +128,15 @@ def _minimiser(pipeline: configuration.Pipeline) -> Minimiser | None:
 def _trigger(when: configuration.When) -> Trigger:
     label = None if when.label is None else publishable(when.label)
     return Trigger(when.pipeline, label, when.for_s)
+
+
+def _motion_rule(gate: configuration.Gate) -> MotionRule:
+    return MotionRule(
+        contrast=gate.contrast,
+        share=gate.share,
+        hold_s=gate.hold_s,
+        heartbeat_s=gate.heartbeat_s,
+    )
 
 
 def load_options(pipeline: configuration.Pipeline) -> LoadOptions:

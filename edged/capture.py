@@ -16,6 +16,7 @@ from dataclasses import replace
 from .cascade import Alarm
 from .errors import EdgedError
 from .events import Event, Lasting, about
+from .gate import MotionGate
 from .handoff import Closed, LatestSlot
 from .samples import Captured, Want
 from .sources import Gap, NotYet, Source, Unreadable
@@ -80,13 +81,14 @@ class Capture:
 
     With ``realtime`` the newest frame wins (``slot.put``); without it the source waits until the
     last one was taken (``slot.put_wait``). A source that fails is opened again after growing
-    pauses, for ever. With an ``alarm`` it is open only while that is awake. The slot is closed at
-    the end of a recording and by ``stop``.
+    pauses, for ever. With an ``alarm`` it is open only while that is awake. What a ``gate`` keeps
+    back never comes into the slot. That is closed at the end of a recording and by ``stop``.
 
     ``on_state`` gets the new state and its reason (None while all is well) at each change, from
     the capture thread or from that of ``check``, with an internal lock held: it must only hand on.
-    ``frames`` counts what was handed on, ``skipped`` pictures that could not be read, ``gaps``
-    the breaks in a sensor's samples.
+    ``frames`` counts what came at the pace that is asked for, ``gated`` those of them that did not
+    pass the gate, ``skipped`` pictures that could not be read, ``gaps`` the breaks in a sensor's
+    samples.
     """
 
     def __init__(
@@ -99,11 +101,13 @@ class Capture:
         realtime: bool,
         on_state: Callable[[CaptureState, str | None], None],
         alarm: Alarm | None = None,
+        gate: MotionGate | None = None,
         pauses: Callable[[], Iterator[float]] = growing_pauses,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.name = name
         self.frames = 0
+        self.gated = 0
         self.skipped = 0
         self.gaps = 0
         self.whole = False
@@ -116,6 +120,7 @@ class Capture:
         self._pace = Pace(fps, source.live)
         self._on_state = on_state
         self._alarm = alarm
+        self._gate = gate
         self._new_pauses = pauses
         self._pauses: Iterator[float] | None = None  # None: it is steady
         self._failures = 0  # since it was
@@ -247,6 +252,8 @@ class Capture:
                 self._reopening.clear()
                 self._waiting_since_ns = self._opened_ns = self._now_ns()
                 self._source.open(self._want)
+                if self._gate is not None:
+                    self._gate.reset()
                 self._given_before, self._paced_ns = self._given, self._opened_ns
                 while self._runs and not self._reopening.is_set():
                     if not self._step():
@@ -285,7 +292,10 @@ class Capture:
             if self._stopping.wait(early_ns / 1e9):
                 return True
             frame = replace(frame, captured_ns=due_ns, arrived_ns=due_ns)
-        self._put(frame)
+        if self._gate is None or self._gate.lets_pass(frame):
+            self._put(frame)
+        else:
+            self.gated += 1
         self.frames += 1
         return True
 

@@ -176,15 +176,30 @@ class When(Table, frozen=True, kw_only=True):
     for_s: Seconds = 10
 
 
+class Gate(Table, frozen=True, kw_only=True):
+    """Only frames with motion are inferred: those in which ``share`` of the picture differs by
+    ``contrast`` levels of 255, those of ``hold_s`` seconds after it, and one every ``heartbeat_s``.
+
+    ``contrast`` is over what is left of a camera's noise on the grid, and ``share`` is half of the
+    least object that a detector of 300 pixels finds.
+    """
+
+    kind: Literal["motion"]
+    contrast: Annotated[int, Meta(ge=1, le=255)] = 6
+    share: Share = 0.0005
+    hold_s: Annotated[float, Meta(ge=0)] = 2
+    heartbeat_s: Seconds = 10
+
+
 class Pipeline(Table, frozen=True, kw_only=True):
     """One source, one model, one stream of results.
 
     ``name`` is by default the model's; ``labels`` None publishes all. ``threshold`` None: what the
-    model's task has, 0.5 for classes and objects. ``when`` None: it runs all the time. ``threads``
-    is 1 by default, so that several pipelines, the capture and the publisher share a Pi's four
-    cores in peace; one large model alone gains from 2. ``coarse``: the side of the cells, in shares
-    of the frame, to which boxes are widened; None: they are told as they are. ``min_count``: a
-    label of which there are fewer boxes is not told.
+    model's task has, 0.5 for classes and objects. ``when`` None: it runs all the time; ``gate``
+    None: all frames are inferred. ``threads`` is 1 by default, so that several pipelines, the
+    capture and the publisher share a Pi's four cores in peace; one large model alone gains from 2.
+    ``coarse``: the side of the cells, in shares of the frame, to which boxes are widened; None:
+    they are told as they are. ``min_count``: a label of which there are fewer boxes is not told.
     """
 
     name: TopicLevel = field(default_factory=str)
@@ -199,6 +214,7 @@ class Pipeline(Table, frozen=True, kw_only=True):
     delegate: Library | None = None
     delegate_options: dict[str, OptionValue] = field(default_factory=dict)
     when: When | None = None
+    gate: Gate | None = None
     masks: Masks = ()
     coarse: Annotated[float, Meta(ge=0.01, le=1)] | None = None
     min_count: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -224,6 +240,9 @@ class Pipeline(Table, frozen=True, kw_only=True):
         if kind in _SENSOR_KINDS and table.get("masks"):
             reason = f"a {kind} source gives no pictures; take them out"
             yield Problem("masks", reason)
+        if "gate" in table and kind in _SENSOR_KINDS:
+            reason = f"looks for motion in pictures, and {shown(kind)} gives none; leave it out"
+            yield Problem("gate", reason)
 
 
 class Device(Table, frozen=True):

@@ -98,6 +98,11 @@ class Pipeline:
         """
         self._coming.append((serving, before))
 
+    @property
+    def tries(self) -> bool:
+        """Whether a model waits for the frame from which it is to serve, or is on trial."""
+        return bool(self._coming) or self._trial is not None
+
     def run(self) -> None:
         """Serve what was swapped in until the slot is closed and empty."""
         serving, before = self._coming.popleft()

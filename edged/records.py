@@ -370,15 +370,16 @@ class PipelineMetrics(msgspec.Struct, frozen=True):
     """One pipeline's counts since the daemon started, and its rates over the last interval.
 
     ``frames``: given by the source; ``inferred``: through the model; ``published``: results handed
-    to the publisher; ``dropped``: replaced by a newer frame before the engine was free;
-    ``skipped``: pictures of a recording that could not be read; ``gaps``: breaks in the samples of
-    a sensor, which no window bridges. ``latency_ms`` is None when nothing was inferred in the
-    interval. Of a sensor the frames are windows.
+    to the publisher; ``gated``: not inferred because nothing moved; ``dropped``: replaced by a
+    newer frame before the engine was free; ``skipped``: pictures of a recording that could not be
+    read; ``gaps``: breaks in the samples of a sensor, which no window bridges. ``latency_ms`` is
+    None when nothing was inferred in the interval. Of a sensor the frames are windows.
     """
 
     frames: int
     inferred: int
     published: int
+    gated: int
     dropped: int
     skipped: int
     gaps: int

@@ -16,6 +16,7 @@ from .cascade import Alarm, Trigger
 from .errors import ModelError
 from .events import Event, about
 from .filter import Filter
+from .gate import MotionGate, MotionRule
 from .handoff import LatestSlot
 from .health import HealthLamp
 from .keywords import KeywordFilter
@@ -56,7 +57,8 @@ class Plan:
 
     ``frame_size`` is the size that the source was asked for, where it can scale its frames for
     the model at no cost; else None. ``threshold`` None: that of the model's task.
-    ``trigger`` None: it runs all the time. ``minimiser`` None: all is told.
+    ``trigger`` None: it runs all the time. ``minimiser`` None: all is told. ``gate`` None: all
+    frames are inferred.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Plan:
     options: LoadOptions
     trigger: Trigger | None = None
     minimiser: Minimiser | None = None
+    gate: MotionRule | None = None
 
 
 class Runner:
@@ -121,6 +124,7 @@ class Runner:
             realtime=plan.realtime,
             on_state=self._on_capture_state,
             alarm=self._alarm,
+            gate=MotionGate(plan.gate, self._wants_all) if plan.gate else None,
         )
         self._pipeline = Pipeline(
             plan.name,
@@ -241,6 +245,7 @@ class Runner:
         return self._stats.take(
             now_ns,
             frames=self._capture.frames,
+            gated=self._capture.gated,
             dropped=self._slot.dropped + self._stats.unfit,
             skipped=self._capture.skipped,
             gaps=self._capture.gaps,
@@ -423,6 +428,14 @@ class Runner:
         return self._serving is not None or self._stopping or self.is_over
 
     # ---- called from the capture's thread, and from that of check ------------------------------
+
+    def _wants_all(self) -> bool:
+        """Whether every frame counts just now: for a model that is new, or that is still learning
+        what is usual.
+        """
+        serving = self._serving
+        anomaly = serving.filter.anomaly_info() if serving else None
+        return self._pipeline.tries or (anomaly is not None and anomaly.threshold is None)
 
     def _on_capture_state(self, state: CaptureState, reason: str | None) -> None:
         if state is CaptureState.RUNNING:

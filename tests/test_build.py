@@ -11,6 +11,7 @@ from edged.config import Config, Pipeline, Spool, parse_config
 from edged.engine.geometry import Fit
 from edged.engine.runtime import Delegate
 from edged.errors import ConfigError
+from edged.gate import MotionRule
 from edged.publish import SpoolSettings
 from edged.publish.tls import TlsFiles
 from edged.records import Size
@@ -89,6 +90,12 @@ def test_a_plan_holds_what_the_pipelines_table_says() -> None:
     assert (plan.threshold, plan.labels, plan.max_results) == (0.25, ("cat",), 3)
     assert plan.frame_size == Size(640, 480)
     assert (plan.options.threads, plan.options.fit, plan.options.delegate) == (2, Fit.CROP, None)
+
+
+def test_a_gate_has_defaults_for_all_but_its_kind() -> None:
+    assert make_plan(pipeline('kind = "v4l2"')).gate is None
+    plan = make_plan(pipeline('kind = "v4l2"', 'gate.kind = "motion"'))
+    assert plan.gate == MotionRule(contrast=6, share=0.0005, hold_s=2, heartbeat_s=10)
 
 
 def test_only_a_camera_that_scales_at_no_cost_is_asked_for_a_size() -> None:

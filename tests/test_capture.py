@@ -13,6 +13,7 @@ import pytest
 
 from edged.capture import LONGEST_PAUSE_S, STEADY_S, Capture, CaptureState, Pace, growing_pauses
 from edged.errors import SourceError
+from edged.gate import MotionGate, MotionRule
 from edged.handoff import Closed, LatestSlot
 from edged.records import Frame, PixelOrder, Size
 from edged.sources import Gap, NotYet, Unreadable
@@ -89,7 +90,12 @@ def capture_of(
 ) -> Iterator[Callable[[ScriptedSource], Capture]]:
     made = []
 
-    def make(source: ScriptedSource, realtime: bool = False, fps: float | None = None) -> Capture:
+    def make(
+        source: ScriptedSource,
+        realtime: bool = False,
+        fps: float | None = None,
+        gate: MotionGate | None = None,
+    ) -> Capture:
         made.append(
             Capture(
                 "front",
@@ -98,6 +104,7 @@ def capture_of(
                 fps=fps,
                 realtime=realtime,
                 on_state=states,
+                gate=gate,
                 pauses=lambda: repeat(0.0),
             )
         )
@@ -145,6 +152,32 @@ def test_in_real_time_the_newest_frame_wins(
 
     assert numbers(slot) == [19]
     assert slot.dropped == 19
+
+
+def test_what_the_gate_keeps_back_is_counted_and_not_dropped(
+    capture_of: Make, slot: LatestSlot[Frame]
+) -> None:
+    light = np.full((1, 1, 3), 255, np.uint8)
+    frames: list[Step] = [frame(n) for n in range(8)]
+    frames[5] = Frame(5, 0, 0, light, PixelOrder.BGR)
+    still = MotionGate(MotionRule(contrast=6, share=0.0005, hold_s=0, heartbeat_s=3600))
+    capture = capture_of(ScriptedSource(frames), gate=still)
+
+    capture.start(None)
+
+    assert numbers(slot) == [0, 5, 6]
+    assert (capture.frames, capture.gated, slot.dropped) == (8, 5, 0)
+
+
+def test_a_source_that_is_opened_again_is_looked_at_again(
+    capture_of: Make, slot: LatestSlot[Frame]
+) -> None:
+    still = MotionGate(MotionRule(contrast=6, share=0.0005, hold_s=0, heartbeat_s=3600))
+    source = ScriptedSource([frame(0), frame(1), SourceError("It is gone.")], [frame(2), frame(3)])
+
+    capture_of(source, gate=still).start(None)
+
+    assert numbers(slot) == [0, 2]
 
 
 def test_the_wish_for_a_size_reaches_the_source(capture_of: Make, slot: LatestSlot[Frame]) -> None:

@@ -18,6 +18,7 @@ from sounds import AUDIO, RATE_HZ, bursts
 from edged.cadence import Cadence, Publish
 from edged.engine.geometry import Fit
 from edged.errors import ModelError
+from edged.gate import MotionRule
 from edged.loading import build_model
 from edged.model import Model
 from edged.pipeline import Serving
@@ -31,6 +32,7 @@ from edged.store.models import read_model_files
 from edged.trial import Expected
 
 EXPECTED = Expected(invoke_ms=0, budget_ms=None)
+STILL = MotionRule(contrast=6, share=0.0005, hold_s=0, heartbeat_s=3600)
 Started = Callable[..., Runner]
 
 
@@ -203,6 +205,39 @@ def test_a_source_that_scales_is_asked_anew_only_for_a_model_of_another_size(
 
 
 # ---- the contract with those who subscribe -------------------------------------------------------
+
+
+def test_of_frames_that_are_all_alike_the_first_is_inferred_and_the_others_are_gated(
+    started: Started, model: Callable[..., Model]
+) -> None:
+    ended = threading.Event()
+    runner = started(Scripted(frames=20), on_end=ended.set, gate=STILL)
+    runner.swap("one", model(), None)
+    assert ended.wait(PATIENCE_S)
+    metrics = runner.metrics(now_ns=1)
+    assert (metrics.frames, metrics.inferred, metrics.published) == (20, 1, 1)
+    assert (metrics.gated, metrics.dropped) == (19, 0)
+
+
+def test_a_model_on_trial_gets_every_frame_whatever_the_gate(
+    started: Started, model: Callable[..., Model]
+) -> None:
+    ended = threading.Event()
+    runner = started(Scripted(frames=20), on_end=ended.set, gate=STILL)
+    runner.swap("one", model(), EXPECTED)
+    assert ended.wait(PATIENCE_S)
+    metrics = runner.metrics(now_ns=1)
+    assert (metrics.inferred, metrics.gated) == (20, 0)
+
+
+def test_a_model_is_swapped_in_while_nothing_moves(
+    told: Told, started: Started, model: Callable[..., Model]
+) -> None:
+    runner = started(Scripted(), gate=STILL)
+    runner.swap("one", model(), None)
+    told.wait_for(Result, of_model("classifier_uint8"))
+    runner.swap("two", model("classifier_int8"), None)
+    told.wait_for(Result, of_model("classifier_int8"))
 
 
 def test_a_model_of_another_task_is_refused(

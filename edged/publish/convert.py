@@ -202,6 +202,7 @@ def _pipeline_metrics(counts: records.PipelineMetrics) -> wire.PipelineMetrics:
         frames=counts.frames,
         inferred=counts.inferred,
         published=counts.published,
+        gated=counts.gated,
         dropped=counts.dropped,
         skipped=counts.skipped,
         gaps=counts.gaps,

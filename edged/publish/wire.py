@@ -281,6 +281,7 @@ class PipelineMetrics(Closed, frozen=True):
     frames: Count
     inferred: Count
     published: Count
+    gated: Count
     dropped: Count
     skipped: Count
     gaps: Count

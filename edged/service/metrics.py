@@ -41,7 +41,7 @@ class PipelineStats:
             self.published += published
 
     def take(
-        self, now_ns: int, *, frames: int, dropped: int, skipped: int, gaps: int
+        self, now_ns: int, *, frames: int, gated: int, dropped: int, skipped: int, gaps: int
     ) -> PipelineMetrics:
         """The metrics up to now; the next interval begins. The arguments are totals."""
         with self._lock:
@@ -57,6 +57,7 @@ class PipelineStats:
             frames=frames,
             inferred=inferred,
             published=published,
+            gated=gated,
             dropped=dropped,
             skipped=skipped,
             gaps=gaps,

@@ -296,7 +296,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 def good(kind: type) -> Any:
     """One record of a kind, fit to be published."""
     stage = records.StageLatency(*[records.Percentiles(1.0, 2.0, 3.0)] * 5)
-    counts = records.PipelineMetrics(1, 1, 1, 0, 0, 0, 15.0, 15.0, stage)
+    counts = records.PipelineMetrics(1, 1, 1, 0, 0, 0, 0, 15.0, 15.0, stage)
     spec = records.ModelSpec("m", "e4b118e5e453" + "0" * 52, 1000, "detection", ("cat",))
     pipeline = records.PipelineInfo("p", "v4l2", "detection", spec.ref, ("cat",))
     entities = (

@@ -82,7 +82,7 @@ def metrics(
     return Metrics(1.0, pipelines, SpoolMetrics(waiting, 0), celsius, None, 1)
 
 
-COUNTS = PipelineMetrics(450, 440, 440, 10, 0, 0, 14.999, 14.667, STAGES)
+COUNTS = PipelineMetrics(450, 440, 440, 0, 10, 0, 0, 14.999, 14.667, STAGES)
 
 
 # ---- what is seen --------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_the_figures_of_a_pipeline_are_those_of_the_metrics() -> None:
 
 def test_figures_that_the_metrics_do_not_have_are_unknown() -> None:
     hass = told("front", "idle")
-    hear(hass, metrics({"idle": PipelineMetrics(0, 0, 0, 0, 0, 0, 0.0, 0.0, None)}))
+    hear(hass, metrics({"idle": PipelineMetrics(0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, None)}))
     assert hass.state("front-rate") is None
     assert hass.state("front-latency") is None
     assert hass.state("idle-rate") == "0.0"
@@ -234,7 +234,7 @@ NAMES = (
 @given(NAMES)
 def test_each_pipeline_finds_its_own_figures_whatever_its_name(name: str) -> None:
     hass = told(name)
-    other = PipelineMetrics(1, 1, 1, 1, 1, 1, 1.0, 1.0, None)
+    other = PipelineMetrics(1, 1, 1, 1, 1, 1, 1, 1.0, 1.0, None)
     hear(hass, metrics({"other": other, name: COUNTS}))
     assert hass.state(f"{plain_id(name)}-rate") == "14.67"
     assert hass.state(f"{plain_id(name)}-latency") == "13.456"

@@ -50,9 +50,18 @@ METRICS = Metrics(
     uptime_s=30.04,
     pipelines={
         "front": PipelineMetrics(
-            450, 440, 440, 10, 0, 0, 14.999, 14.667, StageLatency(STAGE, STAGE, STAGE, STAGE, STAGE)
+            450,
+            440,
+            440,
+            0,
+            10,
+            0,
+            0,
+            14.999,
+            14.667,
+            StageLatency(STAGE, STAGE, STAGE, STAGE, STAGE),
         ),
-        "back": PipelineMetrics(0, 0, 0, 0, 0, 0, 0.0, 0.0, None),
+        "back": PipelineMetrics(0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, None),
     },
     spool=SpoolMetrics(3, 0),
     cpu_temperature_c=48.512,
