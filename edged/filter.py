@@ -6,11 +6,8 @@ applied here, on the device, before anything can be published or kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-
-import numpy as np
-import numpy.typing as npt
 
 from .baseline import LEAST_THRESHOLD, Baseline
 from .engine.geometry import Placement
@@ -30,7 +27,6 @@ from .records import (
 )
 
 _MOST_SCORE = 1e38  # as a message has room for
-Places = npt.NDArray[np.intp]
 
 
 class Filter:
@@ -76,12 +72,16 @@ class Filter:
             case HeardClasses():
                 raise TypeError("what is heard goes through a KeywordFilter")
         threshold = 0.0 if self.threshold is None else self.threshold
-        (kept,) = (decoded.scores > threshold).nonzero()
-        kept = kept[(-decoded.scores[kept]).argsort(kind="stable")]
+        if isinstance(decoded, ScoredClasses):
+            scores: Sequence[float] = decoded.scores.tolist()
+        else:
+            scores = decoded.scores
+        kept = [place for place, score in enumerate(scores) if score > threshold]
+        kept.sort(key=scores.__getitem__, reverse=True)  # stable: of equal ones the first is first
         if isinstance(decoded, ScoredBoxes):
             assert placement is not None
             return tuple(islice(self._detections(decoded, kept, placement), self._max_results))
-        return tuple(islice(self._classes(decoded, kept), self._max_results))
+        return tuple(islice(self._classes(scores, kept), self._max_results))
 
     def _values(self, decoded: Numbers) -> Iterator[Value]:
         """In the model's order, whatever the threshold."""
@@ -103,22 +103,22 @@ class Filter:
             score is not None and score > 1,
         )
 
-    def _classes(self, decoded: ScoredClasses, kept: Places) -> Iterator[ClassScore]:
-        for number, score in zip(kept.tolist(), decoded.scores[kept].tolist(), strict=True):
+    def _classes(self, scores: Sequence[float], kept: Sequence[int]) -> Iterator[ClassScore]:
+        for number in kept:
             label = self._name_of(number)
             if self._may_leave(label):
-                yield ClassScore(label, score)
+                yield ClassScore(label, scores[number])
 
     def _detections(
-        self, decoded: ScoredBoxes, kept: Places, placement: Placement
+        self, decoded: ScoredBoxes, kept: Sequence[int], placement: Placement
     ) -> Iterator[Detection]:
-        boxes = placement.to_frame(decoded.boxes[kept]).tolist()
-        numbers, scores = decoded.classes[kept].tolist(), decoded.scores[kept].tolist()
-        for number, score, box in zip(numbers, scores, boxes, strict=True):
-            label = self._name_of(number)
-            # A box without an area lay outside of the frame, in the bars of a letterbox.
-            if self._may_leave(label) and box[0] < box[2] and box[1] < box[3]:
-                yield Detection(label, score, tuple(box))
+        for place in kept:
+            label = self._name_of(decoded.classes[place])
+            if self._may_leave(label):
+                box = placement.to_frame(decoded.boxes[place])
+                # One without an area lay outside of the frame, in the bars of a letterbox.
+                if box[0] < box[2] and box[1] < box[3]:
+                    yield Detection(label, decoded.scores[place], box)
 
     def _may_leave(self, label: str) -> bool:
         return self._allowed is None or label in self._allowed

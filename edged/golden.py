@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from .engine.confined import Channel, parent_of_request, serve
 from .engine.geometry import Fit
@@ -135,8 +136,8 @@ def _try_golden(encoded: bytes, channel: Channel) -> _Best:
             f"it does {request.reading.task.name}, and a golden input is for models that find "
             "classes or objects. Take [golden] out of its .toml file"
         )
-    if not found.scores.size:
+    if not len(found.scores):
         return _Best(None, 0.0)
-    place = int(found.scores.argmax())
-    number = int(found.classes[place]) if isinstance(found, ScoredBoxes) else place
+    place = int(np.argmax(found.scores))
+    number = found.classes[place] if isinstance(found, ScoredBoxes) else place
     return _Best(request.reading.labels.name(number), float(found.scores[place]))

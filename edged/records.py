@@ -7,6 +7,7 @@ shares of the whole source frame, 0..1, origin top left, as ``x_min, y_min, x_ma
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -134,15 +135,21 @@ class HeardClasses:
 
 @dataclass(frozen=True, slots=True)
 class ScoredBoxes:
-    """Detection: n boxes, best first or not.
+    """Detection: n boxes, best first or not; ``boxes`` are shares of the *model input*, ``scores``
+    0..1.
 
-    ``boxes`` float32 (n, 4), ``x_min, y_min, x_max, y_max`` as shares of the *model input*;
-    ``scores`` float32 (n,), 0..1; ``classes`` int64 (n,).
+    They are plain numbers, for they are few: between two inferences the processor's caches have
+    forgotten NumPy's code, and its first call costs more than all of them in Python (measured).
     """
 
-    boxes: FloatArray
-    scores: FloatArray
-    classes: npt.NDArray[np.int64]
+    boxes: Sequence[Box]
+    scores: Sequence[float]
+    classes: Sequence[int]
+
+    @classmethod
+    def of(cls, boxes: FloatArray, scores: FloatArray, classes: npt.NDArray[Any]) -> ScoredBoxes:
+        """From arrays of the shapes (n, 4), (n,) and, of integers, (n,)."""
+        return cls(list(map(tuple, boxes.tolist())), scores.tolist(), classes.tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from edged.filter import Filter
 from edged.records import (
     Anomaly,
     AnomalyInfo,
+    Box,
     ClassScore,
     Detection,
     Numbers,
@@ -43,11 +44,9 @@ def classes(*scores: float) -> ScoredClasses:
     return ScoredClasses(np.array(scores, np.float32))
 
 
-def boxes(*found: tuple[int, float], box: tuple[float, ...] = (0, 0, 1, 1)) -> ScoredBoxes:
+def boxes(*found: tuple[int, float], box: Box = (0, 0, 1, 1)) -> ScoredBoxes:
     return ScoredBoxes(
-        np.array([box] * len(found), np.float32).reshape(-1, 4),
-        np.array([score for _, score in found], np.float32),
-        np.array([number for number, _ in found], np.int64),
+        [box] * len(found), [score for _, score in found], [number for number, _ in found]
     )
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from ..records import FloatArray, Size
+from ..records import Box, Size
 
 
 class Fit(enum.Enum):
@@ -41,8 +39,8 @@ class Placement:
     frame: Size
     cut: Rect
     target: Rect
-    _scale: FloatArray = field(repr=False, compare=False)
-    _shift: FloatArray = field(repr=False, compare=False)
+    _scale: tuple[float, float] = field(repr=False, compare=False)
+    _shift: tuple[float, float] = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, frame: Size, into: Size, fit: Fit) -> Placement:
@@ -65,24 +63,24 @@ class Placement:
             cut.x / frame.width - target.x * step_x,
             cut.y / frame.height - target.y * step_y,
         )
-        return cls(
-            frame,
-            cut,
-            target,
-            np.array(scale_xy * 2, np.float32),
-            np.array(shift_xy * 2, np.float32),
+        return cls(frame, cut, target, scale_xy, shift_xy)
+
+    def to_frame(self, box: Box) -> Box:
+        """Shares of the input -> shares of the frame, clipped to 0..1. What a box covers of the
+        bars is cut off by the clipping.
+        """
+        (scale_x, scale_y), (shift_x, shift_y) = self._scale, self._shift
+        x_min, y_min, x_max, y_max = box
+        return (
+            _clipped(x_min * scale_x + shift_x),
+            _clipped(y_min * scale_y + shift_y),
+            _clipped(x_max * scale_x + shift_x),
+            _clipped(y_max * scale_y + shift_y),
         )
 
-    def to_frame(self, boxes: FloatArray) -> FloatArray:
-        """Boxes (n, 4) as x_min, y_min, x_max, y_max: shares of the input -> shares of the frame.
 
-        Clipped to 0..1. What a box covers of the bars is cut off by the clipping.
-        """
-        with np.errstate(over="ignore"):  # a box without bounds has those of the frame
-            placed: FloatArray = boxes * self._scale
-            placed += self._shift
-        np.maximum(placed, 0.0, out=placed)
-        return np.minimum(placed, 1.0, out=placed)
+def _clipped(share: float) -> float:
+    return min(max(share, 0.0), 1.0)
 
 
 def scaled_size(frame: Size, into: Size, fit: Fit) -> Size:

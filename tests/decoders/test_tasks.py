@@ -175,9 +175,9 @@ def assert_roles(task: Task, order: Sequence[str]) -> None:
     """The decoder takes each output for what it is."""
     decoded = task.decoder.decode([VALUES[role] for role in order])
     assert isinstance(decoded, ScoredBoxes)
-    assert decoded.boxes.tolist() == [[0.25] * 4] * 2
-    assert decoded.scores.tolist() == [0.5] * 2
-    assert decoded.classes.tolist() == [7] * 2
+    assert decoded.boxes == [(0.25,) * 4] * 2
+    assert decoded.scores == [0.5] * 2
+    assert decoded.classes == [7] * 2
     assert task.name == "detection"
     assert task.classes is None
     assert task.labels_output == order.index("classes")
