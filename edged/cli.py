@@ -162,7 +162,7 @@ def _log(options: argparse.Namespace, quiet: bool = False) -> None:
 
 
 def _run(options: argparse.Namespace) -> NoReturn:
-    from .daemon import run_daemon
+    from .start import run_daemon
 
     _log(options)
     # The watchdog's SIGABRT and any crash leave the traces of all threads in the journal, and no

@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ import cv2
 from . import __version__
 from . import config as configuration
 from .announcer import FILE_NAME, Announcer, Memory
-from .build import make_source, mqtt_settings, spool_settings
+from .build import make_source, spool_settings
 from .climate import Climate
 from .clock import SystemClock
 from .engine import runtime as binding
@@ -299,23 +299,3 @@ class Daemon:
                 memory_bytes=machine.memory_bytes(),
             )
         )
-
-
-def run_daemon(path: Path, environ: MutableMapping[str, str], is_root: bool) -> None:
-    """``edged run``. Takes from ``environ`` what is for this process alone. Raises ConfigError,
-    EdgedError.
-    """
-    notifier = Notifier.taken_from(environ)
-
-    def reread() -> configuration.Config:
-        return configuration.load_config(path)
-
-    config = reread()
-    Daemon(
-        config,
-        reread,
-        mqtt_settings(config.mqtt, config.device.id, environ),
-        configuration.state_dir(config, environ, is_root),
-        configuration.models_dir(config, environ, is_root),
-        notifier=notifier,
-    ).run()

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from .engine import ahead
 from .errors import EdgedError, ProbeCancelled
 from .events import Event, about
 from .golden import read_golden
@@ -83,6 +84,7 @@ class Intake:
         self._tasks.put(None)
         self._thread.join(timeout_s)
         if not self._thread.is_alive():
+            ahead.drop()
             self._settle_trials()
         for runner in self._users():
             self._leave(runner)
@@ -140,6 +142,7 @@ class Intake:
                     "taking in a model failed; the models that serve go on",
                     extra=about(Event.MODEL),
                 )
+            ahead.drop()  # what was begun for the first of them
             del task  # it may hold a pipeline that was stopped, and its model
             give_back_memory()
 

@@ -63,6 +63,7 @@ def examine(
         threads=threads,
         delegate=delegate,
         remembers=files.facts.remembers,
+        sha256=files.facts.sha256,
         budget_ms=files.sidecar.latency_budget_ms,
         cancelled=cancelled,
     )

@@ -45,14 +45,14 @@ def shown(size: Size, order: PixelOrder) -> Kept:
     return frames([cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)], size, order)
 
 
-def naive(place: Stage, tried: Tried, kept: Kept, qos: int) -> Contestant:
+def naive(place: Stage, tried: Tried, kept: Kept, qos: int, name: str | None = None) -> Contestant:
     house = place.house()
     items, *_ = kept.arguments(house / "items.npy")
     topic = f"naive/{house.name}"
     command = [str(REPO / "scripts" / "bench_naive.py"), str(tried.path), items, "--topic", topic]
     command += ["--port", str(place.broker.port), "--qos", str(qos)]
     command += ["--threads", str(tried.options.threads)]
-    return Contestant(f"minimal script, QoS {qos}", command, house / "log", topic)
+    return Contestant(name or f"minimal script, QoS {qos}", command, house / "log", topic)
 
 
 def side_by_side(model: Path, threads: int, count: int) -> dict[str, Outcome]:

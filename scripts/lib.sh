@@ -70,4 +70,6 @@ developer_environment() {
     [[ -z ${PYTHON:-} ]] ||
         venv+=-$("$python" -c 'import sys; print("{}.{}".format(*sys.version_info))')
     environment "$venv" "$python" pyproject.toml --editable '.[dev]'
+    # As an installation has it: edged itself writes no bytecode, and would compile at each start.
+    "$venv/bin/python" -m compileall -q edged
 }

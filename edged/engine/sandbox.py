@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -45,27 +46,63 @@ def run_confined(
 
     Returns soon after ``cancelled`` is set. Raises ModelError, ProbeCancelled.
     """
-    # In memory and not pipes: nobody has to read while the child writes, and its limit holds.
-    files = [os.memfd_create(name) for name in ("request", "answer", "said")]
-    try:
-        _write_all(files[0], request)
-        os.lseek(files[0], 0, os.SEEK_SET)
-        deadline = time.monotonic() + wall_limit_s
-        child = _start(module, files)
-        ended = _watch(child, deadline, cancelled)
-        answer = _content(files[1], ANSWER_LIMIT_BYTES)
-        if not ended:
-            if cancelled is not None and cancelled.is_set():
-                raise ProbeCancelled("it was given up before it was tried")
-            phase = _DOING[_last_phase(answer)]
-            raise ModelError(f"it did not finish being {phase} within {wall_limit_s:g} s")
-        return _verdict(child.returncode, answer, _content(files[2], _SAID_LIMIT_BYTES), kind)
-    finally:
-        for file in files:
+    return Child(module, request, wall_limit_s=wall_limit_s).answer(kind, cancelled)
+
+
+class Child:
+    """A child that is at its work; its ``answer`` is asked for once, or it is ended by ``drop``.
+
+    ``given``: descriptors that it has under the same numbers.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        request: bytes,
+        *,
+        wall_limit_s: float = WALL_LIMIT_S,
+        given: Sequence[int] = (),
+    ) -> None:
+        """Raises ModelError."""
+        self._wall_limit_s = wall_limit_s
+        self._deadline_s = time.monotonic() + wall_limit_s
+        # In memory and not pipes: nobody has to read while the child writes, and its limit holds.
+        self._files = [os.memfd_create(name) for name in ("request", "answer", "said")]
+        try:
+            write_all(self._files[0], request)
+            os.lseek(self._files[0], 0, os.SEEK_SET)
+            self._process = _start(module, self._files, given)
+        except BaseException:
+            self._close()
+            raise
+
+    def answer(self, kind: type[T], cancelled: threading.Event | None = None) -> T:
+        """Wait for it; see ``run_confined``."""
+        try:
+            ended = _watch(self._process, self._deadline_s, cancelled)
+            answer = _content(self._files[1], ANSWER_LIMIT_BYTES)
+            if not ended:
+                if cancelled is not None and cancelled.is_set():
+                    raise ProbeCancelled("it was given up before it was tried")
+                phase = _DOING[_last_phase(answer)]
+                limit = f"{self._wall_limit_s:g} s"
+                raise ModelError(f"it did not finish being {phase} within {limit}")
+            said = _content(self._files[2], _SAID_LIMIT_BYTES)
+            return _verdict(self._process.returncode, answer, said, kind)
+        finally:
+            self._close()
+
+    def drop(self) -> None:
+        """End it: nobody wants its answer."""
+        _end(self._process)
+        self._close()
+
+    def _close(self) -> None:
+        for file in self._files:
             os.close(file)
 
 
-def _start(module: str, files: list[int]) -> subprocess.Popen[bytes]:
+def _start(module: str, files: Sequence[int], given: Sequence[int]) -> subprocess.Popen[bytes]:
     """The child, with the parent's own path for imports: looking for it anew takes time."""
     code = _START.format(path=[part for part in sys.path if part], module=module)
     command = [sys.executable, "-I", "-S", "-B", "-c", code, str(os.getpid())]
@@ -76,6 +113,7 @@ def _start(module: str, files: list[int]) -> subprocess.Popen[bytes]:
             stdin=request,
             stdout=answer,
             stderr=said,
+            pass_fds=given,
             # NumPy would start a thread a core, none of which would have anything to do.
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             # Not a session: the kernel's autogroups would give it a share as large as ours.
@@ -100,10 +138,14 @@ def _watch(
                 break
     finally:
         os.close(end)
-        # Before its number is free again, with whatever it may have started.
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        _end(child)
     return ended
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Before its number is free again, with whatever it may have started."""
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _verdict(status: int, answer: bytes, said: bytes, kind: type[T]) -> T:
@@ -153,6 +195,6 @@ def _content(file: int, limit_bytes: int) -> bytes:
     return os.pread(file, limit_bytes, max(0, size - limit_bytes))
 
 
-def _write_all(file: int, data: bytes) -> None:
+def write_all(file: int, data: bytes) -> None:
     while data:
         data = data[os.write(file, data) :]

@@ -148,9 +148,10 @@ class Outbox:
     # ---- the spooling thread ---------------------------------------------------------------------
 
     def spool_opening(self) -> None:
-        """The spool is about to be opened: what is in it goes first."""
+        """The spool is about to be opened, at once: what is in it goes first."""
         with self._changed:
             self._backlog.opening = True
+            self.rows_wanted.set()
 
     def spool_opened(self, rows: int) -> None:
         """There are so many rows in it, those that only have to be deleted included."""

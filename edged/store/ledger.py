@@ -8,11 +8,15 @@ may be wrong.
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
+
+PLACE = Path("store/ledger.json")
+"""Where it is, seen from the state directory."""
 
 Bundle = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}-[0-9a-f]{8}\Z")]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import EdgedError, ModelError
 from .atomic import DISK, Disk
 from .bundles import Bundles
-from .ledger import Ledger, Version, decode
+from .ledger import PLACE, Ledger, Version, decode
 from .models import ModelFiles, read_model_files
 
 _PERMISSION = "may-be-older"
@@ -38,8 +38,8 @@ class Shelf:
     """
 
     def __init__(self, state_dir: Path, disk: Disk = DISK) -> None:
-        self.directory = state_dir / "store"
-        self.ledger_path = self.directory / "ledger.json"
+        self.ledger_path = state_dir / PLACE
+        self.directory = self.ledger_path.parent
         self._disk = disk
         self._bundles = Bundles(self.directory, disk)
 

@@ -350,3 +350,9 @@ def test_no_row_is_read_while_there_is_nobody_to_send_it_to() -> None:
     desk.read()
 
     assert desk.outbox.cursor() == 0
+
+
+def test_the_spool_is_opened_at_once() -> None:
+    outbox = Outbox(10)
+    outbox.spool_opening()
+    assert outbox.rows_wanted.is_set()
