@@ -7,7 +7,7 @@ inspect`` and for the daemon. Whatever had to be assumed is said in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .decoders.outputs import Output
@@ -17,12 +17,14 @@ from .decoders.task import (
     SLIDING_WINDOW,
     THRESHOLD,
     Activation,
+    DetectionTold,
     Keyword,
     Learning,
     Task,
     Told,
 )
 from .decoders.tasks import find_task
+from .engine.anchors import read_anchors
 from .engine.preprocess import Normalization
 from .engine.tflite_file import ModelFile
 from .engine.tflite_graph import FileTensor
@@ -33,6 +35,8 @@ from .samples import Gives
 from .store.labels import Labels, find_labels, publishable
 from .store.models import ModelFiles
 from .store.sidecar import Sidecar
+
+_ULTRALYTICS_TASKS = {"detect": "detection", "classify": "classification"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +67,23 @@ def read_model(
     facts, sidecar = files.facts, files.sidecar
     _refuse_dynamic(inputs)
     position, feedback = _find_inputs(inputs, outputs)
+    tensor = inputs[position]
     told = InputTold(
         sidecar.input,
         sidecar.log_mel,
         _features(files),
-        _normalization(files.name, sidecar, facts, position),
+        _normalization(files.name, sidecar, facts, tensor, position),
     )
-    input_ = read_input(position, inputs[position], told, gives)
+    input_ = read_input(position, tensor, told, gives)
     described = [
         _output(position, tensor, facts)
         for position, tensor in enumerate(outputs)
         if position not in feedback.values()
     ]
-    task = find_task(described, _told(files, input_, inputs[position].shape))
+    task = find_task(described, _told(files, input_, tensor.shape))
+    if task.from_0_to_1 and told.normalization is None and _can_be_scaled(tensor):
+        usual = Normalization((0.0,), (255.0,), "what such models are trained on (assumed)")
+        input_ = read_input(position, tensor, replace(told, normalization=usual), gives)
     if task.name == "detection" and not isinstance(input_, PictureInput):
         raise ModelError("it finds boxes, and a window of samples has none. Give it pictures")
     labels = _labels(files, task)
@@ -93,6 +101,8 @@ def _labels(files: ModelFiles, task: Task) -> Labels:
     if task.anomaly is not None:
         return Labels("those of the task", ANOMALY_VALUES, 0)
     sidecar, manifest = files.sidecar, files.manifest
+    if task.names and not (sidecar.labels or files.labels_file):
+        return Labels("those of the task", task.names, 0)
     if manifest and not (sidecar.labels or files.labels_file):
         return Labels(f"{files.name}.json", (publishable(manifest.wake_word),), 0)
     labels = find_labels(
@@ -172,7 +182,8 @@ def _output(position: int, tensor: TensorSpec, facts: ModelFile) -> Output:
 
 def _told(files: ModelFiles, input_: Input, input_shape: tuple[int, ...]) -> Told:
     """Raises ModelError where its files tell of two tasks."""
-    sidecar, task = files.sidecar, files.sidecar.task
+    sidecar = files.sidecar
+    task = sidecar.task or _exported_task(files.facts)
     if isinstance(input_, StreamInput):
         if task not in (None, "keyword"):
             raise ModelError(
@@ -191,8 +202,42 @@ def _told(files: ModelFiles, input_: Input, input_shape: tuple[int, ...]) -> Tol
         roles=roles,
         activation=Activation(told.activation) if told.activation else None,
         keyword=_keyword(files),
+        detection=_detection(files),
         learning=Learning(sidecar.anomaly.learn_s or LEARN_S, sidecar.anomaly.threshold),
         input_shape=input_shape,
+    )
+
+
+def _exported_task(facts: ModelFile) -> str | None:
+    """The task for which Ultralytics exported it. Raises ModelError for one that edged has not."""
+    if facts.ultralytics is None:
+        return None
+    exported_for = facts.ultralytics.task or "detect"
+    if exported_for not in _ULTRALYTICS_TASKS:
+        raise ModelError(
+            f"its {facts.ultralytics.file} says that it is for {exported_for}; of the tasks of "
+            f"Ultralytics' models edged has {' and '.join(_ULTRALYTICS_TASKS)}"
+        )
+    return _ULTRALYTICS_TASKS[exported_for]
+
+
+def _detection(files: ModelFiles) -> DetectionTold:
+    outputs, nms, exported = files.sidecar.outputs, files.sidecar.nms, files.facts.ultralytics
+
+    def names(output: int) -> tuple[str, ...]:
+        embedded = files.facts.embedded_labels(output)
+        return find_labels(files.sidecar.labels, files.labels_file, embedded, None, None).names
+
+    return DetectionTold(
+        layout=outputs.layout,
+        coordinates=outputs.coordinates,
+        scales=outputs.box_scales,
+        background=outputs.background,
+        iou=nms.iou,
+        agnostic=nms.agnostic,
+        names=names,
+        anchors=lambda count: read_anchors(files.data, count),
+        exported=len(exported.names) if exported else None,
     )
 
 
@@ -218,8 +263,13 @@ def _keyword(files: ModelFiles) -> Keyword:
     )
 
 
+def _can_be_scaled(tensor: TensorSpec) -> bool:
+    """Bytes without a scale stay what they are."""
+    return tensor.dtype == "float32" or tensor.quantization is not None
+
+
 def _normalization(
-    name: str, sidecar: Sidecar, facts: ModelFile, position: int
+    name: str, sidecar: Sidecar, facts: ModelFile, tensor: TensorSpec, position: int
 ) -> Normalization | None:
     """The sidecar's rule, else the metadata's; None where neither says anything."""
     told = sidecar.input
@@ -229,6 +279,8 @@ def _normalization(
         found = facts.metadata.inputs[position].normalization
         if found is not None:
             return Normalization(found.mean, found.std, "its metadata")
+    if facts.ultralytics and _can_be_scaled(tensor):
+        return Normalization((0.0,), (255.0,), f"its {facts.ultralytics.file}")
     return None
 
 

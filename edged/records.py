@@ -66,6 +66,13 @@ class Quantization:
     scale: float
     zero_point: int
 
+    def real(self, stored: AnyArray) -> FloatArray:
+        """As float32. Source: TFLite's 8-bit quantisation specification."""
+        real = stored.astype(np.float32)
+        real -= np.float32(self.zero_point)
+        real *= np.float32(self.scale)
+        return real
+
     def __str__(self) -> str:
         return f"scale {self.scale:.6g}, zero point {self.zero_point}"
 
@@ -88,6 +95,21 @@ class TensorSpec:
     @property
     def shown_shape(self) -> str:
         return "x".join(map(str, self.shape)) or "a single number"
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorTable:
+    """Anchors that a model file holds: ``anchors`` float64 (n, 4), x centre, y centre, width,
+    height in shares of the input; ``origin`` says where. The rest is how boxes are told as the
+    difference from them, as far as the file says it: the ``scales`` of x, y, width and height,
+    whether sizes are powers, and whether scores are logits.
+    """
+
+    origin: str
+    anchors: npt.NDArray[np.float64]
+    scales: tuple[float, float, float, float] | None = None
+    exponential: bool = True
+    logits: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

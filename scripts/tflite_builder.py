@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 # The first version of each operator that knows int8; all others are used at their first.
-_VERSIONS = {"ADD": 2, "FULLY_CONNECTED": 4, "MEAN": 2, "MUL": 2, "SOFTMAX": 2}
+_VERSIONS = {"ADD": 2, "FULLY_CONNECTED": 4, "MEAN": 2, "MUL": 2, "PADV2": 2, "SOFTMAX": 2}
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def connected(
         parts = [model.constant("weights", weights), model.constant("bias", bias)]
     else:
         zero_point = 128 if values.dtype == "uint8" else 0
-        step = Quantized(float(np.abs(weights).max()) / 127, zero_point)
+        step = Quantized((float(np.abs(weights).max()) or 1.0) / 127, zero_point)
         sums = Quantized(values.quantized.scale * step.scale, 0)
         parts = [
             model.constant("weights", step.store(weights, values.dtype), step),

@@ -37,6 +37,12 @@ class FlatWriter:
     def byte(self, value: int) -> Field:
         return lambda number: self._builder.PrependUint8Slot(number, value, 0)
 
+    def real(self, value: float) -> Field:
+        return lambda number: self._builder.PrependFloat32Slot(number, value, 0.0)
+
+    def blob(self, value: bytes) -> Field:
+        return self.ref(self._builder.CreateByteVector(value))
+
     def tables(self, *offsets: int) -> Field:
         self._builder.StartVector(4, len(offsets), 4)
         for offset in reversed(offsets):
@@ -79,9 +85,45 @@ def image_metadata(
     return write.finish(root, b"M001")
 
 
-def append_label_file(model: bytes, name: str, labels: Sequence[str]) -> bytes:
-    """The model with a labels file in a zip archive at its end."""
+def labelled_output_metadata(labels_file: str) -> bytes:
+    """What Ultralytics' older exporter says: where the labels are."""
+    write = FlatWriter()
+    labels = write.table(5, (0, write.text(labels_file)), (2, write.byte(2)))
+    output = write.table(7, (0, write.text("output")), (6, write.tables(labels)))
+    graph = write.table(10, (3, write.tables(output)))
+    root = write.table(8, (0, write.text("colours")), (3, write.tables(graph)))
+    return write.finish(root, b"M001")
+
+
+def anchors_metadata(anchors: Sequence[Sequence[float]]) -> bytes:
+    """What MediaPipe's model maker says of a detector without post-processing, whose anchors are
+    x centre, y centre, width, height. Source: object_detector_metadata_schema.fbs of MediaPipe.
+    """
+    write = FlatWriter()
+    tables = [
+        write.table(4, *((place, write.real(number)) for place, number in enumerate(anchor)))
+        for anchor in anchors
+    ]
+    fixed = write.table(1, (0, write.tables(*tables)))
+    source = write.table(1, (0, write.ref(fixed)))
+    scales = ((place, write.real(1.0)) for place in (6, 7, 8, 9))
+    decoding = write.table(12, *scales, (10, write.byte(1)), (11, write.byte(1)))
+    options = write.table(3, (1, write.ref(source)), (2, write.ref(decoding)))
+    detector = write.finish(options, b"V001")
+    write = FlatWriter()
+    custom = write.table(2, (0, write.text("DETECTOR_METADATA")), (1, write.blob(detector)))
+    graph = write.table(10, (9, write.tables(custom)))
+    return write.finish(write.table(8, (3, write.tables(graph))), b"M001")
+
+
+def append_file(model: bytes, name: str, text: str) -> bytes:
+    """The model with a file in a zip archive at its end."""
     file = io.BytesIO(model)
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(name), "".join(f"{label}\n" for label in labels))
+        archive.writestr(zipfile.ZipInfo(name), text)
     return file.getvalue()
+
+
+def append_label_file(model: bytes, name: str, labels: Sequence[str]) -> bytes:
+    """The model with a labels file in a zip archive at its end."""
+    return append_file(model, name, "".join(f"{label}\n" for label in labels))

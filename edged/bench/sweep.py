@@ -1,15 +1,13 @@
 """``edged bench --sweep``: which settings are the fastest for a model on this machine.
 
-The bare interpreter of each setting takes turns with those of all others. Each turn is a process of
-its own, for a delegate may end it, and a small board has no room for all of them at once.
+The bare interpreter of each setting takes turns with those of all others, in a process of its own:
+a delegate may end its process.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,12 @@ from ..loading import LoadOptions
 from .answers import INFERENCE
 from .contestant import Contestant
 from .figures import Spread, Turn, spreads
-from .rounds import WARM_UP, frames_a_turn
+from .rounds import TURN_S, frames_a_turn, play
 from .run import kept_for
 from .settings import described, toml_lines
-from .stage import bare, try_model
+from .stage import Stage, stage, try_model
 
 SCHEMA = "edged.sweep/1"
-_TURN_S = 3.0  # a good deal longer than a process takes to start
-_LEAST_ROUNDS = 3
 _AS_GOOD = 1.03
 """What is not slower by more is as good; then fewer threads are better."""
 
@@ -51,31 +47,18 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """``inference_ms`` by setting; ``failed``: those that cannot be run, and why. ``runtime``: the
-    one that edged uses.
-    """
+    """``inference_ms`` by setting; ``failed``: those that cannot be run, and why."""
 
     model: str
-    runtime: str
     inference_ms: Mapping[Setting, Spread]
     failed: Mapping[Setting, str]
 
     @property
     def best(self) -> Setting:
         """Of those that a pipeline can have."""
-        found = {each: ms.median for each, ms in self.inference_ms.items() if self._can_be(each)}
+        found = {each: ms.median for each, ms in self.inference_ms.items() if each.xnnpack}
         good = [each for each, ms in found.items() if ms <= _AS_GOOD * min(found.values())]
         return min(good, key=lambda each: (each.options.threads, found[each]))
-
-    @property
-    def faster(self) -> Setting | None:
-        """What no pipeline can have, where that is the fastest, and not only as good."""
-        fastest = min(self.inference_ms, key=lambda each: self.inference_ms[each].median)
-        least_ms = _AS_GOOD * self.inference_ms[fastest].median
-        return fastest if least_ms < self.inference_ms[self.best].median else None
-
-    def _can_be(self, setting: Setting) -> bool:
-        return setting.xnnpack and setting.runtime == self.runtime
 
 
 def settings(base: LoadOptions, delegates: Sequence[Delegate]) -> list[Setting]:
@@ -101,51 +84,51 @@ def sweep(
 ) -> Swept:
     """``frames``: of the fastest, at least; all have as much time. Raises EdgedError."""
     tried = try_model(path, replace(base, delegate=None))
-    *_, kept = kept_for(tried).values()
-    turns: dict[Setting, list[Turn]] = {}
-    counts: dict[Setting, int] = {}
-    failed: dict[Setting, str] = {}
-    with tempfile.TemporaryDirectory(prefix="edged-sweep-") as directory:
-        house = Path(directory)
-
-        def contestant(setting: Setting) -> Contestant:
-            named = replace(tried, options=setting.options)
-            return bare(str(setting), named, kept, house, *setting.arguments)
-
-        for setting in settings(base, delegates):
-            with _failing(setting, failed), _started(contestant(setting)) as each:
-                counts[setting] = frames_a_turn(each, frames, _TURN_S)
-                turns[setting] = []
-        if not counts:
-            raise EdgedError(f"No setting runs {path.name}: {'; '.join(failed.values())}")
-        rounds = max(_LEAST_ROUNDS, -(-frames // max(counts.values())))
-        tell(f"{len(counts)} settings in turns of at most {_TURN_S:g} s, {rounds} times each")
-        for number in range(rounds):
-            for setting in list(counts)[:: -1 if number % 2 else 1]:
-                with _failing(setting, failed), _started(contestant(setting)) as each:
-                    each.turn(WARM_UP)
-                    turns[setting].append(Turn.of(each.turn(counts[setting])))
-    ran = {setting: told for setting, told in turns.items() if setting not in failed}
-    medians = {setting: spreads(told)[INFERENCE] for setting, told in ran.items()}
-    return Swept(path.name, installed()[0], medians, failed)
+    kept = next(iter(kept_for(tried).values()))
+    with stage() as place:
+        contestants = {
+            setting: place.bare(
+                replace(tried, options=setting.options), kept, str(setting), *setting.arguments
+            )
+            for setting in settings(base, delegates)
+        }
+        try:
+            counts, failed = _started(contestants, place, frames)
+            running = [each for setting, each in contestants.items() if setting not in failed]
+            if not running:
+                raise EdgedError(f"No setting runs {path.name}: {'; '.join(failed.values())}")
+            rounds = -(-frames // max(counts.values()))
+            seconds = round(rounds * len(running) * TURN_S)
+            tell(f"{len(running)} settings in turns, {rounds} times each: about {seconds} s")
+            turns = play(running, rounds, counts)
+        finally:
+            for each in contestants.values():
+                each.close()
+    return Swept(path.name, _medians(contestants, turns), failed)
 
 
-@contextlib.contextmanager
-def _started(contestant: Contestant) -> Iterator[Contestant]:
-    contestant.start()
-    try:
-        yield contestant
-    finally:
-        contestant.close()
+def _started(
+    contestants: Mapping[Setting, Contestant], place: Stage, frames: int
+) -> tuple[dict[str, int], dict[Setting, str]]:
+    """How many frames each that runs has in a turn, and why the others do not run."""
+    counts, failed = {}, {}
+    for setting, contestant in contestants.items():
+        try:
+            contestant.start(place.broker)
+            counts[contestant.name] = frames_a_turn(contestant, frames)
+        except EdgedError as error:
+            failed[setting] = str(error)
+    return counts, failed
 
 
-@contextlib.contextmanager
-def _failing(setting: Setting, failed: dict[Setting, str]) -> Iterator[None]:
-    """Note why it does not run; the others go on."""
-    try:
-        yield
-    except EdgedError as error:
-        failed[setting] = str(error)
+def _medians(
+    contestants: Mapping[Setting, Contestant], turns: Mapping[str, Sequence[Turn]]
+) -> dict[Setting, Spread]:
+    return {
+        setting: spreads(turns[each.name])[INFERENCE]
+        for setting, each in contestants.items()
+        if each.name in turns
+    }
 
 
 def as_text(swept: Swept, machine: Mapping[str, str]) -> list[str]:
@@ -157,8 +140,6 @@ def as_text(swept: Swept, machine: Mapping[str, str]) -> list[str]:
     lines += [f"  {'failed':>12} {'':>9}   {each}: {why}" for each, why in swept.failed.items()]
     best = swept.best
     told = f"# the best for {swept.model} on this machine, with {best.runtime}"
-    if swept.faster is not None:
-        lines += ["", f"faster, but a pipeline cannot have it: {swept.faster}"]
     lines += ["", f"{told}; for its pipeline's table"]
     return lines + toml_lines(best.options)
 
@@ -180,6 +161,5 @@ def as_json(swept: Swept, machine: Mapping[str, str]) -> dict[str, Any]:
         "model": swept.model,
         "settings": ran + [{**told(each), "failed": why} for each, why in swept.failed.items()],
         "best": told(swept.best),
-        "faster": swept.faster and told(swept.faster),
         "toml": toml_lines(swept.best.options),
     }

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ModelError
 from ..records import AnyArray, ScoredBoxes
 from . import numbers, unlike
-from .outputs import Output, shown
+from .outputs import Output, named, shown
 from .task import Candidate, Sure, Task, Told
 
 _NO_CLASS = 2**31
@@ -112,11 +112,11 @@ def find(outputs: Sequence[Output], told: Told) -> Iterator[Candidate]:
     """Four outputs whose roles are known, or that have the shapes of such."""
     what = "boxes, classes, scores and count after non-maximum suppression"
     if _given_places(outputs):
-        yield Candidate("detection", what, Sure.OPERATOR)
+        yield Candidate("detection", what, Sure.OPERATOR, "post-processed")
     elif _named_places(outputs):
-        yield Candidate("detection", what, Sure.NAMES)
+        yield Candidate("detection", what, Sure.NAMES, "post-processed")
     elif _shaped(outputs):
-        yield Candidate("detection", what, Sure.SHAPES)
+        yield Candidate("detection", what, Sure.SHAPES, "post-processed")
 
 
 def read(outputs: Sequence[Output], told: Told) -> Task:
@@ -149,18 +149,7 @@ def _told_places(outputs: Sequence[Output], roles: Mapping[str, int | str]) -> d
     missing = [role for role in _ROLES if role not in roles]
     if missing:
         raise ModelError(f"its sidecar names outputs for detection, but none for {missing[0]}")
-    places = {}
-    for role, wanted in roles.items():
-        found = [
-            output.position
-            for output in outputs
-            if wanted == output.position or wanted in output.names
-        ]
-        if len(found) != 1:
-            raise ModelError(
-                f"its sidecar names the output {wanted!r} for {role}, it has {shown(outputs)}"
-            )
-        places[role] = found[0]
+    places = {role: named(outputs, role, wanted).position for role, wanted in roles.items()}
     if len(set(places.values())) != len(_ROLES):
         raise ModelError("its sidecar names the same output for two roles")
     return places

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import ModelError
 from ..records import Quantization
 
 
@@ -33,6 +34,16 @@ class Output:
 def shown(outputs: Sequence[Output]) -> str:
     """All of them, for messages."""
     return ", ".join(map(str, outputs)) or "none"
+
+
+def named(outputs: Sequence[Output], role: str, wanted: int | str) -> Output:
+    """The output whose number or name a sidecar gives for ``role``. Raises ModelError."""
+    found = [one for one in outputs if wanted == one.position or wanted in one.names]
+    if len(found) != 1:
+        raise ModelError(
+            f"its sidecar names the output {wanted!r} for {role}, it has {shown(outputs)}"
+        )
+    return found[0]
 
 
 def covers_0_to_1(output: Output) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
+from ..errors import ModelError
+from ..records import AnchorTable
 from . import Decoder
-from .outputs import Output
+from .outputs import Output, shown
 
 LEARN_S = 600.0
 REFRACTORY_S = 2.0
@@ -44,10 +46,33 @@ class Keyword:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectionTold:
+    """What is told of a detector: ``layout`` (of ``layouts.LAYOUTS``), whether ``coordinates`` are
+    shares of the input or its pixels, the ``scales`` of boxes that are differences from anchors and
+    whether the first of their scores is the ``background``'s; when a box goes for another (``iou``,
+    ``agnostic``). None: not told.
+
+    ``names`` are those of the classes, by the output that tells these; ``anchors`` are the tables
+    of so many that the file holds. ``exported`` is how many classes an exporter that is known to
+    write shares of the input says there are.
+    """
+
+    layout: str | None = None
+    coordinates: Literal["normalised", "pixels"] | None = None
+    scales: tuple[float, float, float, float] | None = None
+    background: bool | None = None
+    iou: float | None = None
+    agnostic: bool = False
+    names: Callable[[int], Sequence[str]] = lambda output: ()
+    anchors: Callable[[int], Sequence[AnchorTable]] = lambda count: ()
+    exported: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a sidecar or a manifest tells: the task, the outputs' roles as positions or names, the
-    activation, when a word is heard, and how anomalies are told from the usual. ``input_shape`` is
-    not told but the input's.
+    activation, when a word is heard, how anomalies are told from the usual, and how boxes are.
+    ``input_shape`` is not told but the input's.
     """
 
     task: str | None = None
@@ -55,6 +80,7 @@ class Told:
     activation: Activation | None = None
     keyword: Keyword = Keyword()
     learning: Learning = Learning(LEARN_S)
+    detection: DetectionTold = DetectionTold()
     input_shape: tuple[int, ...] = ()
 
 
@@ -66,6 +92,8 @@ class Task:
     holds where a pipeline gives none: scores over it are published. ``numbers`` is how many a
     regression gives. ``stored``: the decoder takes the outputs as they are stored, without a copy.
     ``keyword`` None: it listens for no words; ``anomaly`` None: it is no anomaly detector.
+    ``names`` are the classes' where nothing else names them. ``from_0_to_1``: pixels are scaled to
+    this where nothing else says how.
     """
 
     name: str
@@ -78,6 +106,8 @@ class Task:
     stored: bool = False
     keyword: Keyword | None = None
     anomaly: Learning | None = None
+    names: tuple[str, ...] = ()
+    from_0_to_1: bool = False
 
 
 class Sure(enum.IntEnum):
@@ -91,17 +121,37 @@ class Sure(enum.IntEnum):
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One way in which a model's outputs might be read, and what speaks for it. To take it is the
-    same as to be told ``task``, so the line in a sidecar does what the reading does.
+    same as to be told ``task``, and of a detection the ``layout``, so the line in a sidecar does
+    what the reading does.
     """
 
     task: str
     why: str
     sure: Sure
+    layout: str | None = None
 
     @property
     def line(self) -> str:
         """What a sidecar says to choose it."""
-        return f'task = "{self.task}"'
+        return f'outputs.layout = "{self.layout}"' if self.layout else f'task = "{self.task}"'
+
+
+def best_of(found: Iterable[Candidate], outputs: Sequence[Output], fits: str) -> Candidate:
+    """The one that rests on most. Raises ModelError where several do, and where there is none;
+    ``fits``: what the outputs should do then.
+    """
+    ranked = sorted(found, key=lambda one: -one.sure)
+    if not ranked:
+        raise ModelError(f"its outputs {fits}: {shown(outputs)}")
+    best = [one for one in ranked if one.sure == ranked[0].sure]
+    if len(best) > 1:
+        ways = "; ".join(f"{one.task} ({one.why})" for one in best)
+        lines = ", or ".join(one.line for one in best)
+        raise ModelError(
+            f"its outputs could be read in {len(best)} ways: {ways}. Add the line of the right one "
+            f"to its .toml file: {lines}"
+        )
+    return best[0]
 
 
 class TaskModule(Protocol):

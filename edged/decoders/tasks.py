@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from ..errors import ModelError
-from .outputs import Output, shown
-from .task import Candidate, Task, TaskModule, Told
+from .outputs import Output
+from .task import Candidate, Task, TaskModule, Told, best_of
 
 TASKS: Mapping[str, str] = {
     "classification": "classification",
-    "detection": "detection",
+    "detection": "layouts",
     "keyword": "keyword",
     "regression": "regression",
     "anomaly": "anomaly",
@@ -30,10 +29,13 @@ def find_task(outputs: Sequence[Output], told: Told) -> Task:
     """The one task that fits. Raises ModelError where none does, or several do as well, or what is
     told does not.
     """
-    if told.task is None and told.roles:
+    if told.task is None and (told.roles or told.detection.layout):
         told = replace(told, task="detection")
     if told.task is None:
-        told = replace(told, task=_best(weigh(outputs, told), outputs).task)
+        fits = f"fit no task of this version ({', '.join(TASKS)})"
+        best = best_of(weigh(outputs, told), outputs, fits)
+        detection = replace(told.detection, layout=best.layout or told.detection.layout)
+        told = replace(told, task=best.task, detection=detection)
     assert told.task is not None
     return _module(told.task).read(outputs, told)
 
@@ -46,19 +48,3 @@ def weigh(outputs: Sequence[Output], told: Told) -> list[Candidate]:
 
 def _module(task: str) -> TaskModule:
     return cast(TaskModule, importlib.import_module(f".{TASKS[task]}", __package__))
-
-
-def _best(found: Sequence[Candidate], outputs: Sequence[Output]) -> Candidate:
-    if not found:
-        raise ModelError(
-            f"its outputs fit no task of this version ({', '.join(TASKS)}): {shown(outputs)}"
-        )
-    best = [one for one in found if one.sure == found[0].sure]
-    if len(best) > 1:
-        ways = "; ".join(f"{one.task} ({one.why})" for one in best)
-        lines = ", or ".join(one.line for one in best)
-        raise ModelError(
-            f"its outputs could be read in {len(best)} ways: {ways}. Add the line of the right one "
-            f"to its .toml file: {lines}"
-        )
-    return best[0]

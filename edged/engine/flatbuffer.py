@@ -93,6 +93,11 @@ class FlatTable:
         start = self._field(slot, flags.bytewidth)
         return default if start is None else int(self._table.Get(flags, start))
 
+    def real(self, slot: int) -> float:
+        """A float field."""
+        start = self._field(slot, 4)
+        return 0.0 if start is None else float(self._table.Get(number_types.Float32Flags, start))
+
     def text(self, slot: int) -> str | None:
         """A string field; bytes that are not UTF-8 are replaced."""
         start = self._field(slot, 4)

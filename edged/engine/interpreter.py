@@ -123,16 +123,10 @@ class Engine:
 
 
 def dequantize(stored: AnyArray, quantization: Quantization | None) -> AnyArray:
-    """``(stored - zero_point) * scale`` as float32; without quantisation, integers as they are.
-
-    Source: TFLite's 8-bit quantisation specification.
-    """
+    """As float32; without quantisation, integers as they are."""
     if quantization is None:
         return stored.astype(np.float32, copy=False) if stored.dtype.kind == "f" else stored
-    real = stored.astype(np.float32)
-    real -= np.float32(quantization.zero_point)
-    real *= np.float32(quantization.scale)
-    return real
+    return quantization.real(stored)
 
 
 def _tensor_spec(details: Mapping[str, Any]) -> TensorSpec:

@@ -19,6 +19,9 @@ import numpy as np
 from .file_kind import zip_names
 from .flatbuffer import INT8, UINT8, Damaged, FlatBytes, FlatTable
 
+TFLITE_METADATA = "TFLITE_METADATA"
+"""What the entry is called that leads to them."""
+
 _IDENTIFIER = b"M001"
 _MAX_LABEL_BYTES = 1_000_000
 _MAX_LABEL_FILES = 16
@@ -135,12 +138,20 @@ def read_label_files(data: bytes, metadata: ModelMetadata | None) -> tuple[Label
     named = (
         {label.name for tensor in metadata.outputs for label in tensor.labels} if metadata else ()
     )
+    wanted = [
+        name for name in zip_names(data) if name in named or (not named and name.endswith(".txt"))
+    ]
+    return tuple(unpack(data, wanted[:_MAX_LABEL_FILES]))
+
+
+def unpack(data: bytes, names: Iterable[str]) -> Iterable[LabelFile]:
+    """The files of these names in the archive at the end of a model; those over 1 MB are left out,
+    and those behind the first that is damaged.
+    """
     there = zip_names(data)
-    wanted = [name for name in there if name in named or (not named and name.endswith(".txt"))]
-    return tuple(_unpack(data, wanted[:_MAX_LABEL_FILES]))
-
-
-def _unpack(data: bytes, names: Iterable[str]) -> Iterable[LabelFile]:
+    names = [name for name in names if name in there]
+    if not names:
+        return
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for name in names:

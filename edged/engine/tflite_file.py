@@ -22,7 +22,13 @@ from .flatbuffer import (
     FlatTable,
     OutOfFile,
 )
-from .metadata import LabelFile, ModelMetadata, read_label_files, read_metadata
+from .metadata import (
+    TFLITE_METADATA,
+    LabelFile,
+    ModelMetadata,
+    read_label_files,
+    read_metadata,
+)
 from .tflite_graph import (
     FileTensor,
     Operator,
@@ -31,6 +37,7 @@ from .tflite_graph import (
     read_operators,
     signature_names,
 )
+from .ultralytics import Ultralytics, read_ultralytics
 
 _SCHEMA_VERSION = 3
 _IDENTIFIER = b"TFL3"
@@ -72,6 +79,7 @@ class ModelFile:
     metadata: ModelMetadata | None
     metadata_problem: str | None
     label_files: tuple[LabelFile, ...]
+    ultralytics: Ultralytics | None = None
 
     @property
     def remembers(self) -> bool:
@@ -144,7 +152,11 @@ def _read(file: FlatBytes) -> ModelFile:
     operators = [read_operators(graph, kinds) for graph in graphs]
     inputs, outputs = read_ends(graphs[0], operators[0], signature_names(root))
     metadata, problem = _metadata(root, buffers)
+    ultralytics, useless = read_ultralytics(file.data)
     labels = read_label_files(file.data, metadata)
+    missing = _missing_labels(metadata, labels)
+    if ultralytics:
+        labels = (ultralytics.label_file,)
     return ModelFile(
         size_bytes=len(file.data),
         sha256=hashlib.sha256(file.data).hexdigest(),
@@ -154,8 +166,9 @@ def _read(file: FlatBytes) -> ModelFile:
         operators=tuple(operator.kind.name for operator in operators[0]),
         custom_operators=tuple(sorted(_custom_operators(operators))),
         metadata=metadata,
-        metadata_problem=problem or _missing_labels(metadata, labels),
+        metadata_problem=problem or useless or missing,
         label_files=labels,
+        ultralytics=ultralytics,
     )
 
 
@@ -187,7 +200,7 @@ def _whole(file: FlatBytes, root: FlatTable) -> list[FlatTable]:
 def _metadata(root: FlatTable, buffers: list[FlatTable]) -> tuple[ModelMetadata | None, str | None]:
     """The metadata, or why it cannot be read."""
     for entry in root.tables(16):
-        if entry.text(4) != "TFLITE_METADATA":
+        if entry.text(4) != TFLITE_METADATA:
             continue
         number = entry.number(6, UINT32)
         try:

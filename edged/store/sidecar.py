@@ -20,6 +20,11 @@ Channels = Annotated[
     tuple[Annotated[str, Meta(min_length=1)], ...],
     Meta(min_length=1, max_length=1024, description="a list of the names of channels"),
 ]
+Scale = Annotated[float, Meta(gt=0)]
+Scales = Annotated[
+    tuple[Scale, Scale, Scale, Scale],
+    Meta(description="four numbers above 0: of x, y, width and height"),
+]
 Output = Annotated[
     Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)],
     Meta(description="an output's index, from 0, or its tensor's name in quotes"),
@@ -61,8 +66,10 @@ class InputTable(Table, frozen=True):
 
 
 class OutputsTable(Table, frozen=True):
-    """Which output is what, for detection; and what turns the scores of a classification, as the
-    model gives them, into 0..1. None: not told.
+    """Which output is what, for detection; and what turns scores, as the model gives them, into
+    0..1. And how a detector gives its boxes: in which ``layout``, in shares of the input or its
+    pixels, with which scales of x, y, width and height where they are differences from anchors,
+    and whether the first score is then the background's. None: not told.
     """
 
     boxes: Output | None = None
@@ -70,6 +77,22 @@ class OutputsTable(Table, frozen=True):
     scores: Output | None = None
     count: Output | None = None
     activation: Literal["none", "softmax", "sigmoid"] | None = None
+    layout: (
+        Literal["post-processed", "yolo-v5", "yolo-v8", "yolo-v10", "anchors", "faces"] | None
+    ) = None
+    coordinates: Literal["normalised", "pixels"] | None = None
+    box_scales: Scales | None = None
+    background: bool | None = None
+
+
+class NmsTable(Table, frozen=True):
+    """Non-maximum suppression, where edged does it: a box goes for a better one of its class (of
+    any, where ``agnostic``) with which it has more than ``iou`` in common, as a share of what both
+    cover. None: 0.3 for faces, else 0.5.
+    """
+
+    iou: Annotated[float, Meta(ge=0, le=1)] | None = None
+    agnostic: bool = False
 
 
 class LogMelTable(Table, frozen=True):
@@ -157,6 +180,7 @@ class Sidecar(Table, frozen=True):
     latency_budget_ms: Annotated[float, Meta(gt=0)] | None = None
     input: InputTable = field(default_factory=InputTable)
     outputs: OutputsTable = field(default_factory=OutputsTable)
+    nms: NmsTable = field(default_factory=NmsTable)
     log_mel: LogMelTable = field(default_factory=LogMelTable)
     keyword: KeywordTable = field(default_factory=KeywordTable)
     anomaly: AnomalyTable = field(default_factory=AnomalyTable)

@@ -249,7 +249,7 @@ ALL = {role: role for role in SHAPES}
         (
             Told(task="detection"),
             [output()],
-            "its outputs fit no task of this version without being told which is which",
+            "its outputs fit no layout of a detector (post-processed, yolo-v5, yolo-v8, ",
         ),
         (
             Told(roles={"boxes": 0, "scores": 2}),
