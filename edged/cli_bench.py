@@ -37,6 +37,7 @@ def add_bench_command(bench: argparse.ArgumentParser) -> None:
     )
     bench.add_argument("--threads", type=_threads, metavar="N", help="as in a pipeline's table")
     bench.add_argument("--json", action="store_true", help="for programs")
+    bench.add_argument("--row", action="store_true", help="one line for the README's table")
     bench.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
     bench.add_argument(
         "--sweep",
@@ -69,8 +70,8 @@ def _number(text: str, least: int, most: int) -> int:
 
 def _bench(bench_parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.sweep:
-        for name in ("threads", "plot"):
-            if getattr(options, name) is not None:
+        for name in ("threads", "plot", "row"):
+            if getattr(options, name) not in (None, False):
                 bench_parser.error(f"--sweep and --{name} exclude each other")
         return _sweep(options)
     if options.delegate:
@@ -94,7 +95,9 @@ def _sweep(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from .bench.machine import machine
     from .bench.report import as_json, as_text
+    from .bench.row import as_row
     from .bench.run import bench
+    from .service.chip import Chip
 
     path, asked = _what(options)
     if options.plot is not None:
@@ -106,6 +109,8 @@ def _measure(options: argparse.Namespace) -> None:
         plot(measured, options.plot)
     if options.json:
         print(json.dumps(as_json(measured, machine()), indent=2, ensure_ascii=False))
+    elif options.row:
+        print(as_row(measured, machine(), Chip()))
     else:
         print("\n".join(as_text(measured, machine())))
 

@@ -17,6 +17,7 @@ from edged.bench.items import draw, frames
 from edged.bench.machine import processor
 from edged.bench.plot import plot
 from edged.bench.report import as_text
+from edged.bench.row import as_row
 from edged.bench.run import Measured, Outcome, kept_for
 from edged.bench.settings import DEFAULT, toml_lines
 from edged.bench.stage import try_model
@@ -27,6 +28,7 @@ from edged.errors import EdgedError
 from edged.loading import LoadOptions
 from edged.records import Frame, PixelOrder, Size
 from edged.samples import Gives, Window
+from edged.service.chip import Chip
 
 Capture = pytest.CaptureFixture[str]
 
@@ -149,6 +151,20 @@ def test_the_text_tells_stages_rate_memory_and_starts() -> None:
     [first] = (line for line in lines if "first result" in line)
     assert first.endswith(
         "1.25 s after a start with a new model; 0.50 s with one that it knows to be good"
+    )
+
+
+def test_a_row_tells_machine_speed_memory_starts_and_heat(tmp_path: Path) -> None:
+    zone = tmp_path / "sys/class/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "type").write_text("cpu-thermal\n")
+    (zone / "temp").write_text("61300\n")
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/vcio").touch()
+    machine = {"cpu": "Pi 9, 4 cores", "os": "Debian", "python": "3.11.2", "runtime": "litert 2"}
+    assert as_row(measured(), machine, Chip(tmp_path, lambda: "throttled=0x50000\n")) == (
+        "| Pi 9, 4 cores | Debian, Python 3.11.2 | litert 2 | cat.tflite, 1 thread | 8.00 "
+        "| 0.50 (0.50) | 80.0% | 90 | 1.25 / 0.50 | 61 °C; under-voltage, throttled |"
     )
 
 

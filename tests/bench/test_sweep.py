@@ -71,6 +71,7 @@ def test_a_delegate_that_cannot_be_loaded_is_told_and_the_others_go_on(capsys: C
     ("arguments", "words"),
     [
         (("--sweep", "--threads", "2"), "--sweep and --threads exclude each other"),
+        (("--sweep", "--row"), "--sweep and --row exclude each other"),
         (("--sweep", "--plot", "x.png"), "--sweep and --plot exclude each other"),
         (("--delegate", "edgetpu"), "--delegate needs --sweep"),
     ],

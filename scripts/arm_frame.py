@@ -1,0 +1,138 @@
+"""What scripts/prove_arm has emulated: an inference, and the whole way of a frame.
+
+    arm_frame.py MODEL PICTURE [--without-xnnpack]
+
+A call of getppid(2) marks where counting begins and ends: the bare inference lies between the first
+two, a frame's way (slot, model, filter, message) between the next two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edged.bench.settings import DEFAULT
+from edged.cadence import Cadence, Publish
+from edged.engine import runtime
+from edged.filter import Filter
+from edged.handoff import LatestSlot
+from edged.loading import build_model
+from edged.pipeline import Pipeline, Serving
+from edged.publish import Context
+from edged.publish.messages import encode
+from edged.records import Frame, PixelOrder, Result
+from edged.samples import Captured
+from edged.service.metrics import PipelineStats
+from edged.store.models import read_model_files
+
+_FRAMES = 4  # the first ones warm caches up
+
+
+class Clock:
+    def monotonic_ns(self) -> int:
+        return 0
+
+    def utc_of(self, monotonic_ns: int) -> datetime:
+        return datetime.fromtimestamp(monotonic_ns / 1e9, UTC)
+
+    def synced(self) -> bool:
+        return True
+
+
+CONTEXT = Context(prefix="edged", device="pi", run="run", qos=1, clock=Clock(), version="0")
+
+
+def delegated(nodes: Sequence[Mapping[str, Any]]) -> tuple[int, int, list[str]]:
+    """How many of the model's nodes the delegate's own have taken, of how many, and what is left:
+    those from which a delegate's node makes its outputs of its inputs.
+    """
+    own = [node for node in nodes if node["op_name"] != "DELEGATE"]
+    made = {int(tensor): node for node in own for tensor in node["outputs"]}
+    taken = set()
+    for delegate in (node for node in nodes if node["op_name"] == "DELEGATE"):
+        given, wanted = set(map(int, delegate["inputs"])), [*map(int, delegate["outputs"])]
+        while wanted:
+            node = made.get(tensor) if (tensor := wanted.pop()) not in given else None
+            if node is not None and node["index"] not in taken:
+                taken.add(node["index"])
+                wanted += map(int, node["inputs"])
+    left = [node["op_name"] for node in own if node["index"] not in taken]
+    return len(taken), len(own), left
+
+
+def whole_way(serving: Serving, picture: np.ndarray[Any, Any]) -> None:
+    """Frames one after the other, each given once the one before was published."""
+    slot: LatestSlot[Captured] = LatestSlot()
+    number = itertools.count()
+
+    def give() -> None:
+        slot.put(Frame(next(number), 1, 1, picture, PixelOrder.BGR))
+
+    def publish(result: Result) -> None:
+        encode(result, CONTEXT)
+        if result.sequence < _FRAMES - 1:
+            give()
+        else:
+            slot.close()
+        if result.sequence >= _FRAMES - 2:
+            os.getppid()
+
+    def fault(reason: object, *_: object) -> None:
+        if reason is not None:
+            sys.exit(f"a fault: {reason}")
+
+    pipeline = Pipeline(
+        "pi",
+        slot,
+        Cadence(Publish.EVERY, interval_s=10),
+        PipelineStats(0),
+        itertools.count(),
+        publish=publish,
+        on_fault=fault,
+        on_trial=fault,
+    )
+    pipeline.swap(serving)
+    give()
+    pipeline.run()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--without-xnnpack", action="store_true")
+    options = parser.parse_args()
+    if options.without_xnnpack:
+        runtime.choose("ai-edge-litert", xnnpack=False)
+    cv2.setNumThreads(1)
+    files = read_model_files(options.model)
+    model = build_model("model", files, options.model, DEFAULT, None)
+    engine: Any = model._engine
+    picture = cv2.imread(str(options.picture))
+    assert picture is not None
+    taken, count, left = delegated(engine._interpreter._get_ops_details())
+    library = "libpywrap_litert_common.so"
+    base = next(
+        line for line in Path("/proc/self/maps").read_text().splitlines() if library in line
+    )
+    print(json.dumps({"taken": taken, "of": count, "left": left, "base": base}), flush=True)
+    engine.invoke()
+    os.getppid()
+    engine.invoke()
+    os.getppid()
+    filter_ = Filter(lambda number: str(number), threshold=0.5, allowed=None, max_results=25)
+    whole_way(Serving("model", model, filter_, expected=None), picture)
+
+
+if __name__ == "__main__":
+    main()
