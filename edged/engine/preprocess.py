@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ModelError
 from ..records import AnyArray, Frame, PixelOrder, Size, TensorSpec, UInt8Array
 from ..samples import Captured, Want
-from .geometry import Fit, Placement, scaled_size
+from .geometry import Fit, Placement, Rect, scaled_size
 
 _SWAPS = {
     (PixelOrder.RGB, PixelOrder.BGR): cv2.COLOR_RGB2BGR,
@@ -126,8 +126,7 @@ class Preprocessor:
             table = table.reshape(1, 256, channels)
         self._table = table
         self._bar = 0 if table is None else table.reshape(256, -1)[0]
-        self._placement: Placement | None = None
-        self._scaled: dict[int, UInt8Array] = {}
+        self._plan: _Plan | None = None
 
     def want(self, frame_size: Size | None) -> Want:
         """What to ask of a source that gives frames of ``frame_size`` and scales them at no cost;
@@ -141,57 +140,84 @@ class Preprocessor:
 
     def fill(self, frame: Frame, view: AnyArray) -> Placement:
         """Write ``frame`` into ``view``, the input tensor's memory; where it came to lie there."""
-        placement = self._placement_of(frame)
-        cut, target = placement.cut, placement.target
-        pixels: AnyArray = frame.pixels
-        if cut.size != placement.frame:
-            pixels = pixels[cut.y : cut.y + cut.height, cut.x : cut.x + cut.width]
+        pixels, plan = frame.pixels, self._plan
+        if plan is None or pixels.shape != plan.shape or frame.order is not plan.order:
+            plan = self._plan = self._planned(frame)
+        if plan.cut is not None:
+            pixels = pixels[plan.cut]
         place = view.reshape(self._shape)
-        if target.size != self.size:
+        if plan.target is not None:
             # The bars are black; a frame before may have been placed elsewhere.
             place[...] = self._bar
-            place = place[target.y : target.y + target.height, target.x : target.x + target.width]
-        self._write(pixels, frame.order, place)
-        return placement
-
-    def _placement_of(self, frame: Frame) -> Placement:
-        size = Size(frame.pixels.shape[1], frame.pixels.shape[0])
-        if self._placement is None or self._placement.frame != size:
-            # OpenCV writes beside a buffer that does not fit, and says nothing.
-            channels = 1 if frame.order is PixelOrder.GRAY else 3
-            if frame.pixels.ndim != channels // 3 + 2 or frame.pixels.shape[2:] not in ((), (3,)):
-                shape = "x".join(map(str, frame.pixels.shape))
-                raise ModelError(f"a frame of {shape} is no {frame.order.value} picture")
-            self._placement = Placement.of(size, self.size, self._fit)
-            self._scaled.clear()
-        return self._placement
-
-    def _write(self, pixels: AnyArray, order: PixelOrder, place: AnyArray) -> None:
-        """Scale ``pixels`` onto ``place``; scale first, so that the rest works on fewer bytes."""
-        size = (place.shape[1], place.shape[0])
-        scale = pixels.shape[:2] != place.shape[:2]
-        swap = _SWAPS.get((order, self.order))
-        steps = [scale, swap is not None, self._table is not None]
-        if not any(steps):
-            np.copyto(place, pixels)
-            return
-        last = max(number for number, needed in enumerate(steps) if needed)
-        if scale:
-            into = place if last == 0 else self._scratch(0, pixels, size)
-            pixels = cv2.resize(pixels, size, dst=into, interpolation=cv2.INTER_LINEAR)
-        if swap is not None:
-            into = place if last == 1 else self._scratch(1, place, size)
-            pixels = cv2.cvtColor(pixels, swap, dst=into)
+            place = place[plan.target]
+        # Scaled first, so that the rest works on fewer bytes.
+        if plan.scale is not None:
+            into = place if plan.scaled is None else plan.scaled
+            pixels = cv2.resize(pixels, plan.scale, dst=into, interpolation=cv2.INTER_LINEAR)
+        if plan.swap is not None:
+            into = place if plan.swapped is None else plan.swapped
+            pixels = cv2.cvtColor(pixels, plan.swap, dst=into)
         if self._table is not None:
             cv2.LUT(pixels, self._table, dst=place)
+        elif plan.scale is None and plan.swap is None:
+            np.copyto(place, pixels)
+        return plan.placement
 
-    def _scratch(self, step: int, like: AnyArray, size: tuple[int, int]) -> UInt8Array:
-        """A kept uint8 buffer of ``size`` with the channels of ``like``."""
-        shape = (size[1], size[0], *like.shape[2:])
-        kept = self._scaled.get(step)
-        if kept is None or kept.shape != shape:
-            kept = self._scaled[step] = np.empty(shape, np.uint8)
-        return kept
+    def _planned(self, frame: Frame) -> _Plan:
+        """For frames like this one. Raises ModelError for what is no picture."""
+        pixels, order = frame.pixels, frame.order
+        # OpenCV writes beside a buffer that does not fit, and says nothing.
+        channels = () if order is PixelOrder.GRAY else (3,)
+        if pixels.ndim != 2 + len(channels) or pixels.shape[2:] != channels:
+            shape = "x".join(map(str, pixels.shape))
+            raise ModelError(f"a frame of {shape} is no {order.value} picture")
+        size = Size(pixels.shape[1], pixels.shape[0])
+        placement = Placement.of(size, self.size, self._fit)
+        cut, target = placement.cut, placement.target
+        scales, swap = cut.size != target.size, _SWAPS.get((order, self.order))
+        # Whatever is not the last step goes into a buffer that is kept.
+        rows = (target.height, target.width)
+        scaled: UInt8Array | None = None
+        swapped: UInt8Array | None = None
+        if scales and (swap is not None or self._table is not None):
+            scaled = np.empty(rows + channels, np.uint8)
+        if swap is not None and self._table is not None:
+            swapped = np.empty(rows + self._shape[2:], np.uint8)
+        return _Plan(
+            shape=pixels.shape,
+            order=order,
+            placement=placement,
+            cut=None if cut.size == size else _slices(cut),
+            target=None if target.size == self.size else _slices(target),
+            scale=(target.width, target.height) if scales else None,
+            scaled=scaled,
+            swap=swap,
+            swapped=swapped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The steps for frames of one shape and order, each None where it is not needed.
+
+    ``scaled`` and ``swapped`` take what the step gives; None: it is the last one, and its pixels
+    go into the input.
+    """
+
+    shape: tuple[int, ...]
+    order: PixelOrder
+    placement: Placement
+    cut: tuple[slice, slice] | None
+    target: tuple[slice, slice] | None
+    scale: tuple[int, int] | None
+    scaled: UInt8Array | None
+    swap: int | None
+    swapped: UInt8Array | None
+
+
+def _slices(rect: Rect) -> tuple[slice, slice]:
+    """Rows and columns."""
+    return slice(rect.y, rect.y + rect.height), slice(rect.x, rect.x + rect.width)
 
 
 def image_shape(tensor: TensorSpec) -> tuple[int, int, int]:
