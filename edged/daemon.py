@@ -32,7 +32,7 @@ from .publish.commands import CommandRefused
 from .publish.publisher import Publisher
 from .publish.settings import MqttSettings
 from .publish.topics import HOME_ASSISTANT_STATUS, topic_for
-from .records import Info, Metrics, Record
+from .records import Info, Metrics, Record, Result
 from .remote import Remote
 from .service import machine
 from .service.metrics import INTERVAL_S
@@ -104,7 +104,12 @@ class Daemon:
         keys = load_keys(models.trusted_keys) if models.require_signature else None
         self._intake = Intake(models_dir, self._vault, keys, lambda: self._fleet.runners())
         self._watcher = Watcher(models_dir, self._intake.settled, self._intake.gone)
-        ends = Ends(self._publish, self._publish_info, lambda: self._events.put(_ENDED))
+        ends = Ends(
+            self._publish,
+            self._publisher.send,
+            self._publish_info,
+            lambda: self._events.put(_ENDED),
+        )
         self._baselines = Baselines(state_dir / BASELINES_FILE)
         self._fleet = Fleet(
             make_source, self._intake, self._baselines, lambda: self._climate.slowing, ends
@@ -256,7 +261,8 @@ class Daemon:
     def _publish(self, record: Record) -> None:
         """From any thread; one that was left behind at the end may still come with something."""
         with contextlib.suppress(Closed):
-            self._publisher.publish(record)
+            # When a result is to be sent is said by its pipeline.
+            self._publisher.publish(record, later=isinstance(record, Result))
 
     # ---- what can be commanded: see remote -------------------------------------------------------
 

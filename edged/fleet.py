@@ -38,6 +38,7 @@ class Ends:
     """
 
     publish: Callable[[Record], None]
+    send: Callable[[], None]
     on_change: Callable[[], None]
     on_ended: Callable[[], None]
 
@@ -159,6 +160,7 @@ class Fleet:
             self._sequences[table.name],
             baselines=self._baselines,
             publish=self._publish,
+            send=self._ends.send,
             on_trial=self._intake.trial_over,
             on_model=lambda: self._on_model(table.name),
             on_end=self._ends.on_ended,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
 from .engine.sound import StreamFiller
-from .model import Inference, Model
+from .model import Inference, Model, nothing
 from .records import FloatArray, HeardClasses, ScoredClasses
 from .samples import Captured, Window
 
@@ -17,9 +18,9 @@ class ListeningModel(Model):
 
     _seen = (0, -1)  # of the window before: its first sample, and the one after its last
 
-    def infer(self, item: Captured) -> Inference:
+    def infer(self, item: Captured, meanwhile: Callable[[], None] = nothing) -> Inference:
         window = cast(Window, item)
-        inference = super().infer(window)
+        inference = super().infer(window, meanwhile)
         scores = cast(ScoredClasses, inference.decoded).scores
         return replace(inference, decoded=self._heard(window, scores))
 
@@ -40,7 +41,8 @@ class StreamModel(ListeningModel):
     waiting = 66
     """Windows of, as a rule, 30 ms: 2 s of sound."""
 
-    def infer(self, item: Captured) -> Inference:
+    def infer(self, item: Captured, meanwhile: Callable[[], None] = nothing) -> Inference:
+        meanwhile()
         window = cast(Window, item)
         filler = cast(StreamFiller, self._filler)
         began_ns = time.monotonic_ns()

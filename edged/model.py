@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
@@ -32,6 +32,10 @@ class Filler(Protocol[Item]):
 
         Raises ModelError, NotFinite.
         """
+
+
+def nothing() -> None:
+    """What is done meanwhile where nobody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,12 @@ class Model:
         self._engine.invoke()
         self._engine.reset_state()
 
-    def infer(self, item: Captured) -> Inference:
-        """One frame's or window's way through the model. Raises ModelError, NotFinite."""
+    def infer(self, item: Captured, meanwhile: Callable[[], None] = nothing) -> Inference:
+        """One frame's or window's way through the model. Raises ModelError, NotFinite.
+
+        ``meanwhile`` is called right before the engine is: it lets other threads work, which have
+        the interpreter of Python for themselves then.
+        """
         began_ns = time.monotonic_ns()
         if self.reading.forgets:
             self._engine.reset_variables()
@@ -93,6 +101,7 @@ class Model:
             self._follow(item)
         placement = self._filler.fill(item, self._engine.input_view(self._position))
         given = [self._engine.input(self._position)] if self._compares else []
+        meanwhile()
         filled_ns = time.monotonic_ns()
         self._engine.invoke()
         invoked_ns = time.monotonic_ns()

@@ -55,7 +55,8 @@ class Pipeline:
     ``on_fault`` is called with the reason when an inference fails, and with None at the first
     that succeeds again. ``on_trial`` is called when a trial is over, with what was on trial, the
     reason where it failed, and what serves now. Both are called from the pipeline's thread, and
-    must only hand on. ``minimiser`` None: all that the filter leaves may be told.
+    must only hand on. ``send`` lets go out what was published: while the engine is at work, or when
+    there is nothing to do. ``minimiser`` None: all that the filter leaves may be told.
     ``sequence`` numbers what is published; it outlives the pipeline, so that a rebuilt one goes on
     counting.
     """
@@ -70,6 +71,7 @@ class Pipeline:
         *,
         minimiser: Minimiser | None = None,
         publish: Callable[[Result], None],
+        send: Callable[[], None],
         on_fault: Callable[[str | None], None],
         on_trial: Callable[[Serving, str | None, Serving], None],
     ) -> None:
@@ -80,6 +82,8 @@ class Pipeline:
         self._sequence = sequence
         self._minimiser = minimiser
         self._publish = publish
+        self._send = send
+        self._unsent = False
         self._on_fault = on_fault
         self._on_trial = on_trial
         self._faults = Lasting()
@@ -110,6 +114,8 @@ class Pipeline:
         del before
         while True:
             self.busy_since_ns = None
+            if not len(self.slot):
+                self._send_unsent()
             try:
                 frame = self.slot.take()
             except Closed:
@@ -183,7 +189,7 @@ class Pipeline:
     def step(self, frame: Captured, model: Model, filter_: Filter) -> Latency:
         """One frame's way; where its time went. Raises ModelError, with nothing published."""
         taken_ns = time.monotonic_ns()
-        inference = model.infer(frame)
+        inference = model.infer(frame, self._send_unsent)
         findings = filter_.apply(inference.decoded, inference.placement)
         if self._minimiser is not None:
             findings = self._minimiser.apply(findings)
@@ -210,8 +216,17 @@ class Pipeline:
                     findings=findings,
                 )
             )
+            self._unsent = True
         self.stats.record(latency, published=due)
         return latency
+
+    def _send_unsent(self) -> None:
+        """Let the publisher work on the last result: not before this thread has no more use for
+        the interpreter of Python, of which there is one.
+        """
+        if self._unsent:
+            self._unsent = False
+            self._send()
 
     def _fault(self, reason: str | None) -> None:
         """Tell a fault when it begins and when it is over, not once a frame."""

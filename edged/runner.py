@@ -93,6 +93,7 @@ class Runner:
         *,
         baselines: Baselines,
         publish: Callable[[Record], None],
+        send: Callable[[], None],
         on_trial: Callable[[Runner, Serving, str | None, Serving], None],
         on_model: Callable[[], None],
         on_end: Callable[[], None],
@@ -134,6 +135,7 @@ class Runner:
             sequence,
             minimiser=plan.minimiser,
             publish=publish,
+            send=send,
             on_fault=self._health.inference,
             on_trial=lambda *trial: on_trial(self, *trial),
         )

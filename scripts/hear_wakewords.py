@@ -98,6 +98,7 @@ def hear(model: Model, path: Path) -> tuple[Noting, int]:
         PipelineStats(time.monotonic_ns()),
         itertools.count(),
         publish=results.append,
+        send=lambda: None,
         on_fault=lambda reason: sys.exit(reason) if reason else None,
         on_trial=lambda *_: None,
     )

@@ -187,6 +187,7 @@ def started(told: Told, clock: Clock) -> Iterator[Started]:
                 itertools.count(),
                 baselines=NOTHING_LEARNT,
                 publish=told.publish,
+                send=lambda: None,
                 on_trial=lambda *_: None,
                 on_model=lambda: None,
                 on_end=lambda: None,

@@ -52,6 +52,7 @@ def runner(told: Told) -> Iterator[Runner]:
         itertools.count(),
         baselines=NOTHING_LEARNT,
         publish=told.publish,
+        send=lambda: None,
         on_trial=lambda *_: None,
         on_model=lambda: None,
         on_end=lambda: None,

@@ -97,7 +97,7 @@ def fleet(
         return build_model("m", read_model_files(path), path, OPTIONS, None)
 
     intake = cast("Intake", Models(model))
-    ends = Ends(told.publish, lambda: None, lambda: None)
+    ends = Ends(told.publish, lambda: None, lambda: None, lambda: None)
     made = Fleet(make_source, intake, NOTHING_LEARNT, lambda: FULL, ends)
     yield made
     made.stop()

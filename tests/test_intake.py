@@ -101,6 +101,7 @@ class Kitchen:
                 itertools.count(),
                 baselines=NOTHING_LEARNT,
                 publish=self.told.publish,
+                send=lambda: None,
                 on_trial=self.intake.trial_over,
                 on_model=lambda: None,
                 on_end=lambda: None,

@@ -160,6 +160,7 @@ def test_a_picture_becomes_a_published_box(tmp_path: Path) -> None:
         PipelineStats(0),
         itertools.count(),
         publish=published.append,
+        send=lambda: None,
         on_fault=lambda reason: pytest.fail(f"a fault: {reason}"),
         on_trial=lambda *_: pytest.fail("nothing is on trial"),
     )

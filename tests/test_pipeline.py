@@ -93,6 +93,7 @@ class Run:
             self.stats,
             self.sequence,
             publish=self.results.append,
+            send=lambda: None,
             on_fault=self.faults.append,
             on_trial=lambda tried, failure, now: self.trials.append(
                 (tried.bundle, failure, now.bundle)
@@ -179,6 +180,34 @@ def test_a_mistake_of_ours_costs_its_frames_alone_and_is_logged_once(
     assert run.faults == ["ZeroDivisionError: float division by zero", None]
     (message,) = caplog.messages
     assert message.startswith("pipeline front: Traceback (most recent call last):")
+
+
+def test_a_result_is_sent_when_the_engine_is_about_to_work_or_nothing_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    invoke = Engine.invoke
+    served = serving("classifier_uint8")
+    monkeypatch.setattr(Engine, "invoke", lambda self: said.append("invoked") or invoke(self))
+    slot: LatestSlot[Captured] = LatestSlot()
+    slot.hold(2)
+    slot.put(frame(RED))
+    slot.put(frame(BLUE))
+    slot.close()
+    pipeline = Pipeline(
+        "front",
+        slot,
+        Cadence(Publish.EVERY, interval_s=1),
+        PipelineStats(0),
+        itertools.count(),
+        publish=lambda _: said.append("published"),
+        send=lambda: said.append("sent"),
+        on_fault=lambda _: None,
+        on_trial=lambda *_: None,
+    )
+    pipeline.swap(served)
+    pipeline.run()
+    assert said == ["invoked", "published", "sent", "invoked", "published", "sent"]
 
 
 # ---- swaps and trials ----------------------------------------------------------------------------

@@ -64,6 +64,7 @@ def started(told: Told, trials: list[tuple[Serving, str | None, Serving]]) -> It
             itertools.count(),
             baselines=NOTHING_LEARNT,
             publish=told.publish,
+            send=lambda: None,
             on_trial=lambda _, *trial: trials.append(trial),
             on_model=lambda: None,
             on_end=on_end,

@@ -140,7 +140,8 @@ class Preprocessor:
 
     def fill(self, frame: Frame, view: AnyArray) -> Placement:
         """Write ``frame`` into ``view``, the input tensor's memory; where it came to lie there."""
-        pixels, plan = frame.pixels, self._plan
+        plan = self._plan
+        pixels: AnyArray = frame.pixels
         if plan is None or pixels.shape != plan.shape or frame.order is not plan.order:
             plan = self._plan = self._planned(frame)
         if plan.cut is not None:

@@ -106,8 +106,9 @@ class Publisher:
         """Whether its thread runs, as it does from ``start`` on."""
         return self._thread.is_alive()
 
-    def publish(self, record: Record) -> None:
-        """Hand a record over. Never blocks; callable from any thread.
+    def publish(self, record: Record, *, later: bool = False) -> None:
+        """Hand a record over. Never blocks; callable from any thread. ``later``: it may lie until
+        ``send`` is called.
 
         Raises Closed after ``close``, and MessageRefused for anything that is no record. A record
         whose content must not leave the device is refused later, by the publisher's thread: it is
@@ -122,6 +123,11 @@ class Publisher:
                 self._capacity,
                 extra=about(Event.SPOOL),
             )
+        if not later:
+            self.send()
+
+    def send(self) -> None:
+        """Let the publisher's thread work on what was handed over; from any thread."""
         if self.connected:
             self._wake.set()
 
@@ -131,8 +137,7 @@ class Publisher:
         """
         topic_of(answer, self._context)
         self._answers.append(answer)
-        if self.connected:
-            self._wake.set()
+        self.send()
 
     def wait_delivered(self, timeout_s: float) -> bool:
         """Wait until the broker has acknowledged all that was handed over so far.
