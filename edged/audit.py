@@ -23,6 +23,7 @@ from .publish.publisher import CAPACITY
 from .publish.settings import addresses
 from .publish.steady import BURST, PER_S
 from .publish.topics import HEARD, PUBLISHED, RESULT, Pace, Publication
+from .records import KEYPOINTS, MOST_PEOPLE
 from .service.metrics import INTERVAL_S
 
 _HOUR_S = 3600
@@ -168,7 +169,10 @@ def _limits(
     model = _json_bytes(pipeline.model)
     limits |= {"pipeline": _json_bytes(pipeline.name), "run": _json_bytes("0" * 8)}
     limits |= {"model.name": model, "active.name": model, "candidate.name": model}
-    for findings in ("classes", "detections"):
+    limits["people"] = min(pipeline.max_results, MOST_PEOPLE)
+    if pipeline.labels is not None:
+        limits["people[].keypoints"] = len(set(pipeline.labels) & set(KEYPOINTS))
+    for findings in ("classes", "detections", "regions"):
         limits[findings] = pipeline.max_results
         if pipeline.labels is not None:
             longest = max(map(_json_bytes, pipeline.labels))

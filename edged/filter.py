@@ -9,20 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+import numpy as np
+
 from .baseline import LEAST_THRESHOLD, Baseline
 from .engine.geometry import Placement
 from .records import (
+    KEYPOINTS,
+    MOST_PEOPLE,
     Anomaly,
     AnomalyInfo,
+    ClassMap,
     ClassScore,
     Decoded,
     Detection,
     Findings,
     HeardClasses,
+    Keypoint,
     Numbers,
+    Person,
     Reconstruction,
+    Region,
     ScoredBoxes,
     ScoredClasses,
+    ScoredPeople,
     Value,
 )
 
@@ -72,7 +81,12 @@ class Filter:
             case HeardClasses():
                 raise TypeError("what is heard goes through a KeywordFilter")
         threshold = 0.0 if self.threshold is None else self.threshold
-        if isinstance(decoded, ScoredClasses):
+        if isinstance(decoded, ClassMap):
+            assert placement is not None
+            found = self._regions(decoded, placement)
+            best = sorted(found, key=lambda one: -one.fraction)
+            return tuple(one for one in best[: self._max_results] if one.fraction > threshold)
+        if isinstance(decoded, ScoredClasses | ScoredPeople):
             scores: Sequence[float] = decoded.scores.tolist()
         else:
             scores = decoded.scores
@@ -81,6 +95,10 @@ class Filter:
         if isinstance(decoded, ScoredBoxes):
             assert placement is not None
             return tuple(islice(self._detections(decoded, kept, placement), self._max_results))
+        if isinstance(decoded, ScoredPeople):
+            assert placement is not None
+            most = min(self._max_results, MOST_PEOPLE)
+            return tuple(self._people(decoded, kept[:most], placement))
         return tuple(islice(self._classes(scores, kept), self._max_results))
 
     def _values(self, decoded: Numbers) -> Iterator[Value]:
@@ -119,6 +137,33 @@ class Filter:
                 # One without an area lay outside of the frame, in the bars of a letterbox.
                 if box[0] < box[2] and box[1] < box[3]:
                     yield Detection(label, decoded.scores[place], box)
+
+    def _regions(self, decoded: ClassMap, placement: Placement) -> Iterator[Region]:
+        """What each class covers of the part of the frame that the model sees."""
+        rows, columns = placement.covered(*decoded.classes.shape)
+        seen = decoded.classes[rows, columns]
+        pixels = np.bincount(seen.ravel())
+        covered: dict[str, int] = {}
+        for number in pixels.nonzero()[0].tolist():
+            label = self._name_of(number)
+            covered[label] = covered.get(label, 0) + int(pixels[number])
+        for label, count in covered.items():
+            if self._may_leave(label):
+                yield Region(label, count / seen.size)
+
+    def _people(
+        self, decoded: ScoredPeople, kept: Sequence[int], placement: Placement
+    ) -> Iterator[Person]:
+        """Each with the keypoints that may leave."""
+        names = [(place, name) for place, name in enumerate(KEYPOINTS) if self._may_leave(name)]
+        for person in kept:
+            points = decoded.points[person].tolist()
+            scores = decoded.point_scores[person].tolist()
+            keypoints = tuple(
+                Keypoint(name, *placement.point_to_frame(*points[place]), scores[place])
+                for place, name in names
+            )
+            yield Person(float(decoded.scores[person]), keypoints)
 
     def _may_leave(self, label: str) -> bool:
         return self._allowed is None or label in self._allowed

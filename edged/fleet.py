@@ -17,7 +17,15 @@ from .events import Event, about
 from .intake import Intake
 from .loading import unknown_labels
 from .publish.commands import CommandRefused
-from .records import ANOMALY_LABEL, ModelSpec, PipelineInfo, PipelineMetrics, Record, Result
+from .records import (
+    ANOMALY_LABEL,
+    PERSON_LABEL,
+    ModelSpec,
+    PipelineInfo,
+    PipelineMetrics,
+    Record,
+    Result,
+)
 from .runner import Runner
 from .service.governor import Slowing
 from .sources import Source
@@ -245,7 +253,7 @@ class Fleet:
 
 def _never_found(trigger: Trigger, model: ModelSpec) -> str | None:
     """A sentence where no result of the model can have the label; None: there may be one."""
-    labels = (ANOMALY_LABEL,) if model.task == "anomaly" else model.labels
+    labels = {"anomaly": (ANOMALY_LABEL,), "pose": (PERSON_LABEL,)}.get(model.task, model.labels)
     wanted = (trigger.label or "").casefold()
     if not wanted or not labels or wanted in map(str.casefold, labels):
         return None

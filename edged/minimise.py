@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from .records import Box, Detection, Findings
+from .records import Box, Detection, Findings, Keypoint, Person
 
 _CELL_DECIMALS = 3  # a box may reach so far into a cell, in parts of it, that is not told
 
@@ -16,7 +16,8 @@ _CELL_DECIMALS = 3  # a box may reach so far into a cell, in parts of it, that i
 @dataclass(frozen=True, slots=True)
 class Minimiser:
     """``coarse``: the side, in shares of the frame, of the cells that boxes are widened to; None:
-    they stay as they are. ``min_count``: a label of which there are fewer boxes is left out.
+    they stay as they are, and keypoints go to the middle of theirs. ``min_count``: a label of which
+    there are fewer boxes is left out, and so are fewer people.
     """
 
     coarse: float | None
@@ -24,6 +25,8 @@ class Minimiser:
 
     def apply(self, findings: Findings) -> Findings:
         """What may be told of one frame's findings."""
+        if people := [each for each in findings if isinstance(each, Person)]:
+            return tuple(map(self._person, people)) if len(people) >= self.min_count else ()
         found = [each for each in findings if isinstance(each, Detection)]
         if not found:
             return findings
@@ -33,6 +36,17 @@ class Minimiser:
             for each in found
             if counts[each.label] >= self.min_count
         )
+
+    def _person(self, person: Person) -> Person:
+        points = (self._point(point) for point in person.keypoints)
+        return msgspec.structs.replace(person, keypoints=tuple(points))
+
+    def _point(self, point: Keypoint) -> Keypoint:
+        side = self.coarse
+        if side is None:
+            return point
+        x, y = ((math.floor(share / side) + 0.5) * side for share in (point.x, point.y))
+        return msgspec.structs.replace(point, x=min(x, 1.0), y=min(y, 1.0))
 
     def box(self, box: Box) -> Box:
         """All cells that a box reaches into, as one box."""

@@ -30,13 +30,14 @@ from .engine.tflite_file import ModelFile
 from .engine.tflite_graph import FileTensor
 from .errors import ModelError
 from .inputs import Input, InputTold, PictureInput, StreamInput, read_input
-from .records import ANOMALY_VALUES, TensorSpec
+from .records import ANOMALY_VALUES, KEYPOINTS, TensorSpec
 from .samples import Gives
 from .store.labels import Labels, find_labels, publishable
 from .store.models import ModelFiles
 from .store.sidecar import Sidecar
 
 _ULTRALYTICS_TASKS = {"detect": "detection", "classify": "classification"}
+_FOUND_IN_PICTURES = {"detection": "boxes", "segmentation": "regions", "pose": "people"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,9 @@ def read_model(
     if task.from_0_to_1 and told.normalization is None and _can_be_scaled(tensor):
         usual = Normalization((0.0,), (255.0,), "what such models are trained on (assumed)")
         input_ = read_input(position, tensor, replace(told, normalization=usual), gives)
-    if task.name == "detection" and not isinstance(input_, PictureInput):
-        raise ModelError("it finds boxes, and a window of samples has none. Give it pictures")
+    if task.name in _FOUND_IN_PICTURES and not isinstance(input_, PictureInput):
+        what = _FOUND_IN_PICTURES[task.name]
+        raise ModelError(f"it finds {what}, and a window of samples has none. Give it pictures")
     labels = _labels(files, task)
     return Reading(
         task=task,
@@ -100,6 +102,8 @@ def _labels(files: ModelFiles, task: Task) -> Labels:
     """What the classes or the numbers are called. Raises ModelError."""
     if task.anomaly is not None:
         return Labels("those of the task", ANOMALY_VALUES, 0)
+    if task.name == "pose":
+        return Labels("those of the task", KEYPOINTS, 0)
     sidecar, manifest = files.sidecar, files.manifest
     if task.names and not (sidecar.labels or files.labels_file):
         return Labels("those of the task", task.names, 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -131,6 +131,32 @@ class ModelSpec:
         return ModelRef(self.name, self.version)
 
 
+# Of the COCO data set, in its order, which is that of MoveNet.
+KeypointName = Literal[
+    "nose",
+    "left eye",
+    "right eye",
+    "left ear",
+    "right ear",
+    "left shoulder",
+    "right shoulder",
+    "left elbow",
+    "right elbow",
+    "left wrist",
+    "right wrist",
+    "left hip",
+    "right hip",
+    "left knee",
+    "right knee",
+    "left ankle",
+    "right ankle",
+]
+KEYPOINTS: tuple[KeypointName, ...] = get_args(KeypointName)
+
+MOST_PEOPLE = 10
+"""As many, with all their keypoints, as a message has room for."""
+
+
 # ---- what a decoder gives: arrays -------------------------------------------------------------
 
 
@@ -175,6 +201,28 @@ class ScoredBoxes:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassMap:
+    """Segmentation: the class of each pixel of the *model input*, uint16 (height, width), which may
+    be coarser than the input.
+    """
+
+    classes: npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPeople:
+    """Pose: n people with their keypoints, in the order of ``KEYPOINTS``.
+
+    ``points`` float32 (n, 17, 2), ``x, y`` as shares of the *model input*; ``point_scores`` float32
+    (n, 17) and ``scores`` float32 (n,), 0..1.
+    """
+
+    points: FloatArray
+    point_scores: FloatArray
+    scores: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """Regression: ``values`` float32, shape (n,), finite, in the model's own units."""
 
@@ -190,7 +238,9 @@ class Reconstruction:
     error: float
 
 
-Decoded = ScoredClasses | HeardClasses | ScoredBoxes | Numbers | Reconstruction
+Decoded = (
+    ScoredClasses | HeardClasses | ScoredBoxes | ClassMap | ScoredPeople | Numbers | Reconstruction
+)
 
 
 # ---- what a result holds: objects ---------------------------------------------------------------
@@ -209,6 +259,29 @@ class Detection(msgspec.Struct, frozen=True):
     label: str
     score: float
     box: Box
+
+
+class Region(msgspec.Struct, frozen=True):
+    """What one class covers, as a share of the frame, 0..1."""
+
+    label: str
+    fraction: float
+
+
+class Keypoint(msgspec.Struct, frozen=True):
+    """A point of a person, in shares of the original frame, clipped to 0..1."""
+
+    name: KeypointName
+    x: float
+    y: float
+    score: float
+
+
+class Person(msgspec.Struct, frozen=True):
+    """One person's pose."""
+
+    score: float
+    keypoints: tuple[Keypoint, ...]
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -250,21 +323,31 @@ class ModelRef(msgspec.Struct, frozen=True):
     version: str
 
 
-Finding = ClassScore | Detection | Value | Anomaly
-Findings = tuple[ClassScore, ...] | tuple[Detection, ...] | tuple[Value, ...] | tuple[Anomaly]
+Finding = ClassScore | Detection | Region | Person | Value | Anomaly
+Findings = (
+    tuple[ClassScore, ...]
+    | tuple[Detection, ...]
+    | tuple[Region, ...]
+    | tuple[Person, ...]
+    | tuple[Value, ...]
+    | tuple[Anomaly]
+)
 
+PERSON_LABEL = "person"
 ANOMALY_LABEL = "anomaly"
 ANOMALY_VALUES = ("error", "score")
 
 
 def labels_of(findings: Findings) -> frozenset[str]:
-    """What was found, by its labels; an anomaly detector finds an "anomaly" or nothing."""
+    """What was found, by its labels; of poses a "person", of an anomaly detector an "anomaly"."""
     return frozenset(label for finding in findings if (label := _label_of(finding)) is not None)
 
 
 def _label_of(finding: Finding) -> str | None:
     if isinstance(finding, Anomaly):
         return ANOMALY_LABEL if finding.unusual else None
+    if isinstance(finding, Person):
+        return PERSON_LABEL
     return finding.label
 
 
@@ -465,6 +548,8 @@ class EntityKind(enum.Enum):
     CLASS = "class"
     KEYWORD = "keyword"
     OBJECTS = "objects"
+    REGIONS = "regions"
+    PEOPLE = "people"
     VALUE = "value"
     ANOMALY = "anomaly"
     HEALTH = "health"

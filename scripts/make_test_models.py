@@ -250,6 +250,40 @@ def segmentation() -> bytes:
     return model.build([picture], [model.operator("ARG_MAX", [picture, axis], [classes], options)])
 
 
+def class_scores(dtype: str, steps: Quantized | None) -> bytes:
+    """What a picture's red, green and blue are there are the scores of three classes."""
+    model = ModelBuilder("three scores for each pixel")
+    picture = model.tensor("image", (1, 16, 16, 3), dtype, steps)
+    half = np.array([0.5], np.float32)
+    factor = model.constant("half", half if steps is None else steps.store(half, dtype), steps)
+    scores = model.tensor("scores", (1, 16, 16, 3), dtype, steps)
+    inputs = [picture, factor]
+    return model.build([picture], [model.operator("MUL", inputs, [scores], schema.MulOptionsT())])
+
+
+def people() -> bytes:
+    """Six rows alike but for the last, whose score is a tenth of that of the others."""
+    model = ModelBuilder("56 numbers a person: y, x and score are the red, green and blue")
+    picture = model.tensor("image", PICTURE, "int32")
+    real = model.operator("CAST", [picture], [model.tensor("real", PICTURE)], schema.CastOptionsT())
+    point = np.eye(3, dtype=np.float32)
+    row = np.vstack([np.tile(point, (17, 1)), np.zeros((4, 3), np.float32), point[2:]]) / 255
+    weights = np.vstack([row] * 5 + [row * 0.1])
+    points = logits_of(model, mean_colour(model, real), weights.astype(np.float32))
+    return model.build([picture], [reshape(model, points, "people", (1, 6, 56))])
+
+
+def posenet() -> bytes:
+    model = ModelBuilder("the heads of a PoseNet, without what makes people of them")
+    picture = model.tensor("image", PICTURE)
+    colour = mean_colour(model, picture)
+    outputs = []
+    for name, depth in {"heatmaps": 17, "offsets": 34, "forward": 32, "backward": 32}.items():
+        weights = np.full((4 * depth, 3), 0.1, np.float32)
+        outputs.append(reshape(model, logits_of(model, colour, weights), name, (1, 2, 2, depth)))
+    return model.build([picture], outputs)
+
+
 def pose() -> bytes:
     model = ModelBuilder("17 keypoints: y, x and score are the picture's red, green and blue")
     picture = model.tensor("image", PICTURE, "uint8", UINT8_SHARE)
@@ -327,7 +361,12 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "crash_after_20": lambda: faulty("ends the process after 20 frames", misbehaving.crash),
     "hang_after_20": lambda: faulty("hangs after 20 frames", misbehaving.hang),
     "segmentation": segmentation,
+    "segmentation_scores_uint8": lambda: class_scores("uint8", UINT8_SHARE),
+    "segmentation_scores_int8": lambda: class_scores("int8", INT8_SHARE),
+    "segmentation_scores_float32": lambda: class_scores("float32", None),
     "pose": pose,
+    "pose_people": people,
+    "pose_heatmaps": posenet,
     "regression_float32": brightness,
     "autoencoder_float32": lambda: autoencoder("float32", None),
     "autoencoder_int8": lambda: autoencoder("int8", THIRTY_SECONDS),

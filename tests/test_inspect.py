@@ -117,15 +117,16 @@ def test_a_program_reads_all_of_it() -> None:
 
 
 def test_a_model_that_would_be_refused_is_shown_with_the_reason() -> None:
-    inspected = inspect(SMALL_MODELS / "pose.tflite")
+    inspected = inspect(SMALL_MODELS / "segmentation_scores_uint8.tflite")
     reason = (
-        "its outputs fit no task of this version (classification, detection, keyword, regression, "
-        'anomaly): "keypoints" 1x1x17x3 float32'
+        "its outputs could be read in 2 ways: segmentation (3 scores for each pixel); anomaly (its "
+        "output has the shape of its input). Add the line of the right one to its .toml file: "
+        'task = "segmentation", or task = "anomaly"'
     )
     assert as_text(inspected)[-1] == f"refused    {reason}"
     report = as_json(inspected)
     assert (report["usable"], report["problem"]) == (False, reason)
-    assert report["outputs"][0]["shape"] == [1, 1, 17, 3]
+    assert report["outputs"][0]["shape"] == [1, 16, 16, 3]
     assert (report["task"], report["pixels"], report["labels"]) == (None, None, None)
 
 

@@ -278,10 +278,13 @@ REFUSED = {
     "feeds one; other inputs must each be alike to just one output, which is then fed back",
     "classifier_float32_dynamic_batch": 'its input "image" has a dynamic batch (?x32x32x3). '
     "Export it with a fixed shape and a batch of 1",
-    "segmentation": "its outputs fit no task of this version (classification, detection, "
-    'keyword, regression, anomaly): "classes" 1x16x16 int64',
-    "pose": "its outputs fit no task of this version (classification, detection, "
-    'keyword, regression, anomaly): "keypoints" 1x1x17x3 float32',
+    "segmentation_scores_float32": "its outputs could be read in 2 ways: segmentation (3 scores "
+    "for each pixel); anomaly (its output has the shape of its input). Add the line of the right "
+    'one to its .toml file: task = "segmentation", or task = "anomaly"',
+    "pose_heatmaps": "its outputs are the heatmaps and offsets of a PoseNet, which are not put "
+    'together to people here ("heatmaps" 1x2x2x17 float32, "offsets" 1x2x2x34 float32, "forward" '
+    '1x2x2x32 float32, "backward" 1x2x2x32 float32). Take a MoveNet, which gives the keypoints '
+    "themselves",
     "four_nameless_outputs": "its outputs fit no task of this version without being told which is "
     'which ("a" 1x10 float32, "b" 1x10x4 float32, "c" 1 float32, "d" 1x10 float32). If it is a '
     "detector, add to its .toml file: [outputs] with boxes, classes, scores and count, each the "

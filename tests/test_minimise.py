@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.minimise import Minimiser
-from edged.records import Anomaly, Box, ClassScore, Detection
+from edged.records import Anomaly, Box, ClassScore, Detection, Keypoint, Person
 
 SHARES = st.floats(0, 1, width=32)
 
@@ -64,3 +64,16 @@ def test_what_is_no_box_is_told_as_it_is() -> None:
     minimiser = Minimiser(0.1, 2)
     for findings in ((), (ClassScore("cat", 0.5),), (Anomaly(0.1, 0.2, False),)):
         assert minimiser.apply(findings) == findings
+
+
+def test_keypoints_go_to_the_middle_of_their_cells_and_few_people_are_left_out() -> None:
+    def person(x: float, y: float) -> Person:
+        return Person(0.9, (Keypoint("nose", x, y, 0.8),))
+
+    coarse = Minimiser(0.25, 2)
+    assert coarse.apply((person(0.3, 0.1),)) == ()
+    assert coarse.apply((person(0.3, 0.1), person(1.0, 0.0))) == (
+        person(0.375, 0.125),
+        person(1.0, 0.125),
+    )
+    assert Minimiser(None, 1).apply((person(0.3, 0.1),)) == (person(0.3, 0.1),)

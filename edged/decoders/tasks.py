@@ -18,6 +18,8 @@ from .task import Candidate, Task, TaskModule, Told, best_of
 TASKS: Mapping[str, str] = {
     "classification": "classification",
     "detection": "layouts",
+    "segmentation": "segmentation",
+    "pose": "pose",
     "keyword": "keyword",
     "regression": "regression",
     "anomaly": "anomaly",

@@ -1,4 +1,4 @@
-"""Where a frame lies in a model's input, and the way back for boxes.
+"""Where a frame lies in a model's input, and the way back for boxes, points and maps.
 
 Three fits: ``stretch`` fills the input with the whole frame, ``letterbox`` keeps the proportions
 and leaves bars, ``crop`` keeps the proportions and cuts the longer side.
@@ -7,6 +7,7 @@ and leaves bars, ``crop`` keeps the proportions and cuts the longer side.
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, field
 
 from ..records import Box, Size
@@ -34,9 +35,12 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """``cut`` of a frame (in its pixels) is scaled onto ``target`` of the input (in its pixels)."""
+    """``cut`` of a frame (in its pixels) is scaled onto ``target`` of the input (in its pixels),
+    whose size is ``into``.
+    """
 
     frame: Size
+    into: Size
     cut: Rect
     target: Rect
     _scale: tuple[float, float] = field(repr=False, compare=False)
@@ -63,7 +67,7 @@ class Placement:
             cut.x / frame.width - target.x * step_x,
             cut.y / frame.height - target.y * step_y,
         )
-        return cls(frame, cut, target, scale_xy, shift_xy)
+        return cls(frame, into, cut, target, scale_xy, shift_xy)
 
     def to_frame(self, box: Box) -> Box:
         """Shares of the input -> shares of the frame, clipped to 0..1. What a box covers of the
@@ -78,6 +82,21 @@ class Placement:
             _clipped(y_max * scale_y + shift_y),
         )
 
+    def point_to_frame(self, x: float, y: float) -> tuple[float, float]:
+        """As ``to_frame``; what lies in the bars comes to lie on the frame's edge."""
+        (scale_x, scale_y), (shift_x, shift_y) = self._scale, self._shift
+        return _clipped(x * scale_x + shift_x), _clipped(y * scale_y + shift_y)
+
+    def covered(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns of a map of the input, ``height`` x ``width``, that the frame
+        covers: those whose middle lies in ``target``, and at least one.
+        """
+        target = self.target
+        return (
+            _middles(target.y, target.height, height / self.into.height),
+            _middles(target.x, target.width, width / self.into.width),
+        )
+
 
 def _clipped(share: float) -> float:
     return min(max(share, 0.0), 1.0)
@@ -90,6 +109,13 @@ def scaled_size(frame: Size, into: Size, fit: Fit) -> Size:
     pick = min if fit is Fit.LETTERBOX else max
     scale = pick(into.width / frame.width, into.height / frame.height)
     return Size(max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
+
+
+def _middles(start: int, length: int, scale: float) -> slice:
+    """The cells whose middle lies in ``length`` from ``start``; a cell is ``1 / scale`` long."""
+    first = math.ceil(start * scale - 0.5)
+    end = math.ceil((start + length) * scale - 0.5)
+    return slice(first, end) if first < end else slice(max(end - 1, 0), max(end, 1))
 
 
 def _centred(size: Size, within: Size) -> Rect:

@@ -59,15 +59,19 @@ def pixel_rule(tensor: TensorSpec, normalization: Normalization | None) -> Pixel
     """How bytes 0..255 come into ``tensor``: design §6. Raises ModelError for other dtypes."""
     byte = np.arange(256, dtype=np.float64)
     dtype = np.dtype(tensor.dtype)
-    if dtype not in (np.uint8, np.int8, np.float32):
+    if dtype not in (np.uint8, np.int8, np.int32, np.float32):
         raise ModelError(
-            f"its input is {tensor.dtype}; a picture needs an input of uint8, int8 or float32"
+            f"its input is {tensor.dtype}; a picture needs an input of uint8, int8, int32 or "
+            "float32"
         )
     if normalization is None:
         if dtype == np.uint8:
             return PixelRule(None, "assumed: bytes as they are (nothing says how to normalise)")
+        if dtype == np.int32:
+            table: AnyArray = byte.astype(np.int32)
+            return PixelRule(table, "assumed: bytes as they are (nothing says how to normalise)")
         if dtype == np.int8:
-            table: AnyArray = (byte - 128).astype(np.int8)
+            table = (byte - 128).astype(np.int8)
             return PixelRule(table, "assumed: bytes minus 128 (nothing says how to normalise)")
         table = ((byte - 127.5) / 127.5).astype(np.float32)
         return PixelRule(table, "assumed: -1 to 1 (nothing says how to normalise)")

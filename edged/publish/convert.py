@@ -37,6 +37,12 @@ def result(record: records.Result, context: Context) -> wire.Closed:
         case "detection":
             detections = tuple(_detection(finding) for finding in record.findings)
             return wire.DetectionResult("edged.result/1", *shared, "detection", detections)
+        case "segmentation":
+            regions = tuple(_region(finding) for finding in record.findings)
+            return wire.SegmentationResult("edged.result/1", *shared, "segmentation", regions)
+        case "pose":
+            people = tuple(_person(finding) for finding in record.findings)
+            return wire.PoseResult("edged.result/1", *shared, "pose", people)
         case "regression":
             values = dict(map(_value, record.findings))
             return wire.RegressionResult("edged.result/1", *shared, "regression", values)
@@ -74,6 +80,22 @@ def _detection(finding: records.Finding) -> wire.Detection:
     return wire.Detection(
         _label(finding.label), _share(finding.score), (x_min, y_min, x_max, y_max)
     )
+
+
+def _region(finding: records.Finding) -> wire.Region:
+    if not isinstance(finding, records.Region):
+        raise MessageRefused("A result of the task 'segmentation' was not sent: it has no regions.")
+    return wire.Region(_label(finding.label), _share(finding.fraction))
+
+
+def _person(finding: records.Finding) -> wire.Person:
+    if not isinstance(finding, records.Person):
+        raise MessageRefused("A result of the task 'pose' was not sent: it has no people.")
+    points = (
+        wire.Keypoint(point.name, _share(point.x), _share(point.y), _share(point.score))
+        for point in finding.keypoints
+    )
+    return wire.Person(_share(finding.score), tuple(points))
 
 
 def _value(finding: records.Finding) -> tuple[str, float]:

@@ -34,6 +34,8 @@ _SUMMARY_OF_TASK = {
     "classification": EntityKind.CLASS,
     "keyword": EntityKind.KEYWORD,
     "detection": EntityKind.OBJECTS,
+    "segmentation": EntityKind.REGIONS,
+    "pose": EntityKind.PEOPLE,
     "regression": EntityKind.VALUE,
     "anomaly": EntityKind.ANOMALY,
 }

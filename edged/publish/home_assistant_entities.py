@@ -39,6 +39,14 @@ _OBJECTS_ATTRIBUTES = (
     "{% set ns.counts = dict(ns.counts, **{label: found | count}) %}{% endfor %}"
     "{{ {'labels': ns.counts | list, 'counts': ns.counts} | tojson }}"
 )
+_REGION = "{{ value_json.regions[0].label if value_json.regions else 'None' }}"
+# Shares differ in every frame too, but are what a segmentation is for.
+_REGION_ATTRIBUTES = (
+    "{% set ns = namespace(shares={}) %}{% for one in value_json.regions or [] %}"
+    "{% set ns.shares = dict(ns.shares, **{one.label: one.fraction}) %}{% endfor %}"
+    "{{ {'shares': ns.shares} | tojson }}"
+)
+_PEOPLE = "{{ value_json.people | count if value_json.people is defined else 'None' }}"
 # Neither ``.values`` nor ``['values']``: Jinja takes a dict's method where there is no such key.
 _VALUE = "{{ value_json.get('values', {}).values() | first | default('None') }}"
 _VALUE_ATTRIBUTES = "{{ {'values': value_json.get('values', {})} | tojson }}"
@@ -179,6 +187,15 @@ def _objects(place: _Place) -> Component:
     return msgspec.structs.replace(made, state_class="measurement")
 
 
+def _regions(place: _Place) -> Component:
+    return _of_results(place, EntityKind.REGIONS, _REGION, _REGION_ATTRIBUTES)
+
+
+def _people(place: _Place) -> Component:
+    made = _of_results(place, EntityKind.PEOPLE, _PEOPLE)
+    return msgspec.structs.replace(made, state_class="measurement")
+
+
 def _value(place: _Place) -> Component:
     """The first number. Each result changes it, so the attributes may as well have all of them."""
     made = _of_results(place, EntityKind.VALUE, _VALUE, _VALUE_ATTRIBUTES)
@@ -280,6 +297,8 @@ _COMPONENTS: dict[EntityKind, Callable[[_Place], Component]] = {
     EntityKind.CLASS: _class,
     EntityKind.KEYWORD: _keyword,
     EntityKind.OBJECTS: _objects,
+    EntityKind.REGIONS: _regions,
+    EntityKind.PEOPLE: _people,
     EntityKind.VALUE: _value,
     EntityKind.ANOMALY: _anomaly,
     EntityKind.HEALTH: _health,

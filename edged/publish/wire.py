@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ..plain_text import PLAIN
+from ..records import KEYPOINTS, MOST_PEOPLE, KeypointName
 
 MAX_TEXT_CHARS = 200
 MAX_LABEL_CHARS = 100
@@ -137,6 +138,43 @@ class DetectionResult(_Result, frozen=True):
     detections: Annotated[tuple[Detection, ...], Meta(max_length=MAX_FINDINGS)]
 
 
+class Region(Closed, frozen=True):
+    """What one class covers, as a share of the frame."""
+
+    label: Label
+    fraction: Share
+
+
+class SegmentationResult(_Result, frozen=True):
+    """The classes that a frame is made of, the largest first."""
+
+    task: Literal["segmentation"]
+    regions: Annotated[tuple[Region, ...], Meta(max_length=MAX_FINDINGS)]
+
+
+class Keypoint(Closed, frozen=True):
+    """A point of a person; ``x`` and ``y`` are shares of the original frame."""
+
+    name: KeypointName
+    x: Share
+    y: Share
+    score: Share
+
+
+class Person(Closed, frozen=True):
+    """One person's pose."""
+
+    score: Share
+    keypoints: Annotated[tuple[Keypoint, ...], Meta(max_length=len(KEYPOINTS))]
+
+
+class PoseResult(_Result, frozen=True):
+    """The people in one frame."""
+
+    task: Literal["pose"]
+    people: Annotated[tuple[Person, ...], Meta(max_length=MOST_PEOPLE)]
+
+
 class RegressionResult(_Result, frozen=True):
     """The numbers that a model gives, by their names."""
 
@@ -166,12 +204,16 @@ RESULTS: dict[
     type[ClassificationResult]
     | type[KeywordResult]
     | type[DetectionResult]
+    | type[SegmentationResult]
+    | type[PoseResult]
     | type[RegressionResult]
     | type[AnomalyResult],
 ] = {
     "classification": ClassificationResult,
     "keyword": KeywordResult,
     "detection": DetectionResult,
+    "segmentation": SegmentationResult,
+    "pose": PoseResult,
     "regression": RegressionResult,
     "anomaly": AnomalyResult,
 }

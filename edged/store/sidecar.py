@@ -169,7 +169,18 @@ class Sidecar(Table, frozen=True):
     inference may take on this device.
     """
 
-    task: Literal["classification", "detection", "keyword", "regression", "anomaly"] | None = None
+    task: (
+        Literal[
+            "classification",
+            "detection",
+            "segmentation",
+            "pose",
+            "keyword",
+            "regression",
+            "anomaly",
+        ]
+        | None
+    ) = None
     label_offset: Annotated[int, Meta(ge=-100_000, le=100_000)] | None = None
     labels: (
         Annotated[

@@ -34,6 +34,33 @@ def test_crop_cuts_the_longer_side() -> None:
     assert placement.to_frame((0, 0, 1, 1)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("fit", "size", "rows", "columns"),
+    [
+        (Fit.STRETCH, (30, 30), (0, 30), (0, 30)),
+        (Fit.CROP, (30, 30), (0, 30), (0, 30)),
+        (Fit.LETTERBOX, (300, 300), (65, 234), (0, 300)),
+        (Fit.LETTERBOX, (30, 30), (6, 23), (0, 30)),  # middles from 6.5 to 23.4 of 30
+        (Fit.LETTERBOX, (1, 1), (0, 1), (0, 1)),
+    ],
+)
+def test_a_map_is_covered_where_the_frame_lies(
+    fit: Fit, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    covered = Placement.of(HD, SQUARE, fit).covered(*size)
+    assert covered == (slice(*rows), slice(*columns))
+
+
+@given(sizes, sizes, st.sampled_from(Fit), st.integers(1, 99), st.integers(1, 99))
+def test_some_of_a_map_is_always_covered(
+    frame: Size, into: Size, fit: Fit, height: int, width: int
+) -> None:
+    for length, covered in zip(
+        (height, width), Placement.of(frame, into, fit).covered(height, width), strict=True
+    ):
+        assert 0 <= covered.start < covered.stop <= length
+
+
 def test_boxes_are_clipped_to_the_frame() -> None:
     for wild in (-3, -1, 5, 2), (-3e38, -3e38, 3e38, 3e38):
         for fit in Fit:

@@ -167,8 +167,15 @@ def test_a_picture_is_known_by_its_shape(shape: tuple[int, ...], picture: bool) 
 
 
 def test_an_input_of_another_dtype_is_refused() -> None:
-    with pytest.raises(ModelError, match="its input is int32; a picture needs"):
-        pixel_rule(tensor((1, 8, 8, 3), "int32"), None)
+    with pytest.raises(ModelError, match="its input is int64; a picture needs"):
+        pixel_rule(tensor((1, 8, 8, 3), "int64"), None)
+
+
+def test_an_input_of_int32_gets_the_bytes_as_they_are() -> None:
+    rule = pixel_rule(tensor((1, 8, 8, 3), "int32"), None)
+    assert rule.table is not None
+    assert (rule.table.dtype, rule.table.tolist()) == (np.int32, list(range(256)))
+    assert rule.said.startswith("assumed: bytes as they are")
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 2), (8, 8, 4)])

@@ -24,7 +24,9 @@ from edged.decoders import Decoder
 from edged.decoders.anomaly import ReconstructionDecoder
 from edged.decoders.classification import ClassificationDecoder
 from edged.decoders.detection import DetectionDecoder, DetectionRoles
+from edged.decoders.pose import PoseDecoder
 from edged.decoders.regression import RegressionDecoder
+from edged.decoders.segmentation import SegmentationDecoder
 from edged.decoders.task import Activation
 from edged.engine.geometry import Fit, Placement
 from edged.errors import ConfigError, MessageRefused, ModelError
@@ -132,6 +134,10 @@ def test_whatever_a_model_gives_its_decoder_says_something_harmless_or_raises_a_
     decoders: list[tuple[str, Decoder]] = [
         ("classification", ClassificationDecoder(position, activation)),
         ("detection", DetectionDecoder(DetectionRoles(0, 1, 2, 3))),
+        ("segmentation", SegmentationDecoder(position, None)),
+        ("segmentation", SegmentationDecoder(position, 3)),
+        ("pose", PoseDecoder(position, several=False)),
+        ("pose", PoseDecoder(position, several=True)),
         ("regression", RegressionDecoder(position, 3)),
         ("anomaly", ReconstructionDecoder(position)),
     ]

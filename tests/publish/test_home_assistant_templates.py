@@ -33,9 +33,11 @@ from edged.records import (
     ModelReport,
     ModelSpec,
     Percentiles,
+    Person,
     PipelineInfo,
     PipelineMetrics,
     Record,
+    Region,
     Result,
     SpoolMetrics,
     StageLatency,
@@ -52,7 +54,15 @@ BOX = (0.1, 0.1, 0.4, 0.5)
 STAGES = StageLatency(*(Percentiles(x, 2 * x, 3 * x) for x in (1.0, 2.0, 3.0, 4.0, 13.456)))
 
 
-TASKS = ("classification", "keyword", "detection", "regression", "anomaly")
+TASKS = (
+    "classification",
+    "keyword",
+    "detection",
+    "segmentation",
+    "pose",
+    "regression",
+    "anomaly",
+)
 
 
 def told(*names: str) -> HomeAssistant:
@@ -128,6 +138,24 @@ def test_attributes_stay_the_same_while_the_scene_does() -> None:
     assert seen[0] == seen[1]
 
 
+def test_a_segmentation_shows_the_largest_class_and_has_the_share_of_each() -> None:
+    hass = told("front")
+    hear(hass, result("segmentation", Region("grass", 0.75), Region("{{ 7 * 7 }}", 0.125)))
+    assert hass.state("front-regions") == "grass"
+    assert hass.attributes("front-regions") == {"shares": {"grass": 0.75, "{{ 7 * 7 }}": 0.125}}
+    hear(hass, result("segmentation"))
+    assert hass.state("front-regions") is None
+    assert hass.attributes("front-regions") == {"shares": {}}
+
+
+def test_a_pose_shows_the_number_of_people() -> None:
+    hass = told("front")
+    hear(hass, result("pose", Person(0.5, ()), Person(0.4, ())))
+    assert hass.state("front-people") == "2"
+    hear(hass, result("pose"))
+    assert hass.state("front-people") == "0"
+
+
 def test_a_regression_shows_its_first_number_and_has_them_all() -> None:
     hass = told("front")
     hear(hass, result("regression", Value("temperature", 21.25), Value("humidity", 0.5)))
@@ -167,6 +195,7 @@ def test_a_result_of_another_task_is_unknown_and_breaks_nothing(task: str) -> No
         assert not hass.attributes(key)["labels"]
     assert hass.state("front-value") == ("0.5" if task == "anomaly" else None)
     assert hass.state("front-anomaly") is None
+    assert (hass.state("front-regions"), hass.state("front-people")) == (None, None)
     assert hass.event("front-keyword") is None
 
 

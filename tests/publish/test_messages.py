@@ -18,6 +18,8 @@ from edged.publish import Context
 from edged.publish.messages import OFFLINE, encode, status, topic_of
 from edged.publish.wire import KINDS, schema
 from edged.records import (
+    KEYPOINTS,
+    MOST_PEOPLE,
     Anomaly,
     AnomalyInfo,
     Candidate,
@@ -27,16 +29,19 @@ from edged.records import (
     Health,
     HealthState,
     Info,
+    Keypoint,
     Latency,
     Metrics,
     ModelRef,
     ModelReport,
     ModelSpec,
     Percentiles,
+    Person,
     PipelineInfo,
     PipelineMetrics,
     PixelOrder,
     Record,
+    Region,
     Result,
     SpoolMetrics,
     StageLatency,
@@ -171,6 +176,31 @@ def test_a_result_of_regression_has_numbers_by_their_names(
     assert decoded(dataclasses.replace(result, findings=()), context)["values"] == {}
 
 
+def test_regions_and_people_are_told(context: Context, a_result: Callable[..., Result]) -> None:
+    regions = (Region("bird", 0.123456), Region("background", 0.1))
+    result = dataclasses.replace(a_result(0), task="segmentation", findings=regions)
+    assert decoded(result, context)["regions"] == [
+        {"label": "bird", "fraction": 0.1235},
+        {"label": "background", "fraction": 0.1},
+    ]
+    person = Person(0.56789, (Keypoint("left knee", 0.1, 0.2, 0.33333),))
+    result = dataclasses.replace(a_result(0), task="pose", findings=(person,))
+    assert decoded(result, context)["people"] == [
+        {
+            "score": 0.5679,
+            "keypoints": [{"name": "left knee", "x": 0.1, "y": 0.2, "score": 0.3333}],
+        }
+    ]
+
+
+def test_the_most_people_fit_into_a_message(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    person = Person(0.1234, tuple(Keypoint(name, 0.1234, 0.1234, 0.1234) for name in KEYPOINTS))
+    result = dataclasses.replace(a_result(0), task="pose", findings=(person,) * MOST_PEOPLE)
+    assert len(decoded(result, context)["people"]) == MOST_PEOPLE
+
+
 @pytest.mark.parametrize(
     ("anomaly", "values"),
     [
@@ -200,6 +230,12 @@ def test_a_result_of_an_anomaly_detector_has_an_error_and_a_score(
         ("anomaly", (Anomaly(-1.0, 1.0, unusual=True),)),
         ("classification", (Value("a", 1.0),)),
         ("detection", (Anomaly(1.0, 1.0, unusual=True),)),
+        ("segmentation", (ClassScore("cat", 0.5),)),
+        ("segmentation", (Region("cat", 1.5),)),
+        ("pose", (ClassScore("cat", 0.5),)),
+        ("pose", (Person(0.5, (Keypoint("nose", 0.5, math.nan, 0.5),)),)),
+        ("pose", (Person(0.5, (Keypoint("a face", 0.5, 0.5, 0.5),)),)),  # type: ignore[arg-type]
+        ("pose", (Person(0.5, ()),) * (MOST_PEOPLE + 1)),
     ],
 )
 def test_findings_of_another_kind_or_that_are_no_numbers_are_refused(
@@ -440,7 +476,7 @@ def test_a_number_that_is_not_finite_is_refused_and_never_written_as_null(
         ({"findings": (Detection("cat", 0.5, (-0.2, 0, 1, 1)),)}, "box"),
         ({"findings": (ClassScore("cat", 0.5),)}, "no boxes"),
         ({"sequence": -1}, "sequence"),
-        ({"task": "pose", "findings": ()}, "pose"),
+        ({"task": "depth", "findings": ()}, "depth"),
         ({"model": ModelRef("coco-ssd", "latest")}, "version"),
         ({"pipeline": b"pixels"}, "pipeline"),
         ({"findings": (ClassScore(b"pixels", 0.5),), "task": "classification"}, "bytes is no text"),

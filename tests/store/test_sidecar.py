@@ -84,9 +84,9 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
     ("text", "line"),
     [
         (
-            'task = "segmentation"',
-            'task: "segmentation" is not allowed; one of "anomaly", "classification", "detection", '
-            '"keyword", "regression"',
+            'task = "depth"',
+            'task: "depth" is not allowed; one of "anomaly", "classification", "detection", '
+            '"keyword", "pose", "regression", "segmentation"',
         ),
         ("anomaly.learn_s = 0", "anomaly.learn_s: 0 is not allowed; a number above 0, at most"),
         ("anomaly.threshold = 0", "anomaly.threshold: 0 is not allowed; a number above 0, at"),
