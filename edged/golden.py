@@ -29,7 +29,6 @@ from .engine.interpreter import Engine
 from .engine.runtime import Delegate
 from .engine.sandbox import WALL_LIMIT_S, run_confined
 from .errors import ModelError
-from .golden_input import as_given
 from .model import Model
 from .reading import Reading
 from .records import ModelSpec, ScoredBoxes, ScoredClasses
@@ -128,6 +127,8 @@ def _try_golden(encoded: bytes, channel: Channel) -> _Best:
     engine = Engine(request.path, threads=request.threads, delegate=request.delegate)
     spec = ModelSpec("", "", 0, request.reading.task.name, ())
     model = Model(spec, engine, request.reading, Fit.STRETCH)
+    from .golden_input import as_given  # only the child needs it
+
     given = as_given(request.golden.name, request.golden.data, request.reading.input)
     channel.phase("invoke")
     found = model.infer(given).decoded

@@ -7,17 +7,20 @@ channels) the sidecar says it, else what the pipeline's source gives.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from .engine.geometry import Fit
-from .engine.log_mel import LogMelRule
 from .engine.preprocess import Normalization, PixelRule, Preprocessor, is_picture, pixel_rule
-from .engine.sound import LogMelFiller, StreamFiller, StreamRule, sound_rule, stream_rule
 from .engine.windows import SampleRule, WindowFiller, is_window, sample_rule, window_shape
 from .errors import ModelError
 from .records import PixelOrder, TensorSpec
 from .samples import Gives, WindowShape
 from .store.sidecar import InputTable, LogMelTable
+
+# What makes features of sound is imported where there is sound.
+if TYPE_CHECKING:
+    from .engine.log_mel import LogMelRule
+    from .engine.sound import LogMelFiller, StreamFiller, StreamRule
 
 _FRAME_KINDS = "picamera2, v4l2, video, images"
 _SAMPLE_KINDS = "iio, microphone, wav, csv"
@@ -75,6 +78,8 @@ class LogMelInput:
         return f"{self.sound.said}, {self.features.said}"
 
     def filler(self, tensor: TensorSpec, fit: Fit) -> LogMelFiller:
+        from .engine.sound import LogMelFiller
+
         return LogMelFiller(tensor, self.sound, self.log_mel, self.features)
 
 
@@ -93,6 +98,8 @@ class StreamInput:
 
     def filler(self, tensor: TensorSpec, fit: Fit) -> StreamFiller:
         """Raises MissingExtra."""
+        from .engine.sound import StreamFiller
+
         return StreamFiller(tensor, self.stream)
 
 
@@ -117,6 +124,8 @@ def read_input(position: int, tensor: TensorSpec, told: InputTold, gives: Gives 
     if told.features is not None:
         _refuse_frames(gives)
         if told.features == "micro":
+            from .engine.sound import stream_rule
+
             return StreamInput(position, stream_rule(tensor, table.rate_hz, table.channels))
         return _log_mel_input(position, tensor, told)
     if _is_window(tensor, table, gives):
@@ -128,6 +137,9 @@ def read_input(position: int, tensor: TensorSpec, told: InputTold, gives: Gives 
 
 def _log_mel_input(position: int, tensor: TensorSpec, told: InputTold) -> LogMelInput:
     """Raises ModelError where such features cannot be made, or do not fit ``tensor``."""
+    from .engine.log_mel import LogMelRule
+    from .engine.sound import sound_rule
+
     table, rate_hz = told.log_mel, told.table.rate_hz
     assert rate_hz is not None  # the sidecar's own rule
     if not is_window(tensor) or len(tensor.shape) == 2:

@@ -15,7 +15,6 @@ from .engine.tflite_file import unusable_reason
 from .errors import ModelError
 from .golden import Golden, check_golden
 from .inputs import StreamInput
-from .listening import ListeningModel, StreamModel
 from .model import Model
 from .reading import Reading, read_model
 from .records import ModelSpec
@@ -105,9 +104,11 @@ def build_model(
 
 
 def _kind_of(reading: Reading) -> type[Model]:
-    if isinstance(reading.input, StreamInput):
-        return StreamModel
-    return Model if reading.task.keyword is None else ListeningModel
+    if reading.task.keyword is None:
+        return Model
+    from .listening import ListeningModel, StreamModel  # what only models that hear need
+
+    return StreamModel if isinstance(reading.input, StreamInput) else ListeningModel
 
 
 def unknown_labels(allowed: Sequence[str] | None, known: Sequence[str]) -> str | None:

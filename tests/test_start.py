@@ -81,3 +81,23 @@ def test_a_delegate_is_not_loaded_ahead(tmp_path: Path, begun: list[tuple[Path, 
 def test_before_the_probe_is_begun_little_is_imported(unwanted: str) -> None:
     code = f"import sys, edged.cli, edged.start; sys.exit({unwanted!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        "edged.engine.log_mel",
+        "edged.listening",
+        "edged.sources.alsa",
+        "edged.sources.video",
+        "edged.golden_input",
+        "cryptography",
+        "sqlite3",
+        "rich",
+    ],
+)
+def test_the_daemon_imports_nothing_that_its_configuration_does_not_need(unwanted: str) -> None:
+    code = (
+        f"import sys, edged.cli, edged.start, edged.daemon; sys.exit({unwanted!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
