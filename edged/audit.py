@@ -169,6 +169,8 @@ def _limits(
     model = _json_bytes(pipeline.model)
     limits |= {"pipeline": _json_bytes(pipeline.name), "run": _json_bytes("0" * 8)}
     limits |= {"model.name": model, "active.name": model, "candidate.name": model}
+    if pipeline.track is None:
+        limits["detections[].track"] = 0
     limits["people"] = min(pipeline.max_results, MOST_PEOPLE)
     if pipeline.labels is not None:
         limits["people[].keypoints"] = len(set(pipeline.labels) & set(KEYPOINTS))

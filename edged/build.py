@@ -25,6 +25,7 @@ from .samples import Gives
 from .service import machine
 from .sources import SampleSource, Source
 from .store.labels import publishable
+from .tracking.tracker import TrackSettings
 
 
 def make_source(source: configuration.SourceTable) -> Source:
@@ -115,8 +116,13 @@ def make_plan(pipeline: configuration.Pipeline) -> Plan:
         options=load_options(pipeline),
         trigger=None if pipeline.when is None else _trigger(pipeline.when),
         gate=None if pipeline.gate is None else _motion_rule(pipeline.gate),
+        track=None if pipeline.track is None else _track_settings(pipeline.track),
         minimiser=_minimiser(pipeline),
     )
+
+
+def _track_settings(track: configuration.Track) -> TrackSettings:
+    return TrackSettings(low=track.low, lost_s=track.lost_s)
 
 
 def _minimiser(pipeline: configuration.Pipeline) -> Minimiser | None:

@@ -26,7 +26,7 @@ from .engine import runtime as binding
 from .errors import EXIT_FAILED, ConfigError, EdgedError, ModelError
 from .golden import read_golden
 from .inputs import WindowInput
-from .loading import examine, unknown_labels
+from .loading import examine, refuse_untrackable, unknown_labels
 from .publish.losses import BrokerLost
 from .publish.reach import reach
 from .publish.settings import Address
@@ -142,6 +142,7 @@ def _check_model(
             verify_all(files, keys)
         golden = read_golden(files.sidecar.golden, path.parent)
         examined = examine(files, path, options, golden)
+        refuse_untrackable(examined.reading, pipeline.track is not None)
     except (EdgedError, OSError) as error:
         report.wrong("model", f"{subject}: {error}")
         return None

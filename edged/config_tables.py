@@ -191,15 +191,26 @@ class Gate(Table, frozen=True, kw_only=True):
     heartbeat_s: Seconds = 10
 
 
+class Track(Table, frozen=True):
+    """Objects are tracked from frame to frame. ``low``: over which score a detection goes on with a
+    track; only the pipeline's threshold begins one. ``lost_s``: how long an object is looked for
+    that is not seen.
+    """
+
+    low: Share = 0.1
+    lost_s: Annotated[float, Meta(gt=0, le=3600)] = 2
+
+
 class Pipeline(Table, frozen=True, kw_only=True):
     """One source, one model, one stream of results.
 
     ``name`` is by default the model's; ``labels`` None publishes all. ``threshold`` None: what the
     model's task has, 0.5 for classes and objects. ``when`` None: it runs all the time; ``gate``
-    None: all frames are inferred. ``threads`` is 1 by default, so that several pipelines, the
-    capture and the publisher share a Pi's four cores in peace; one large model alone gains from 2.
-    ``coarse``: the side of the cells, in shares of the frame, to which boxes are widened; None:
-    they are told as they are. ``min_count``: a label of which there are fewer boxes is not told.
+    None: all frames are inferred; ``track`` None: each is looked at for itself. ``threads`` is 1 by
+    default, so that several pipelines, the capture and the publisher share a Pi's four cores in
+    peace; one large model alone gains from 2. ``coarse``: the side of the cells, in shares of the
+    frame, to which boxes are widened; None: they are told as they are. ``min_count``: a label of
+    which there are fewer boxes is not told.
     """
 
     name: TopicLevel = field(default_factory=str)
@@ -215,6 +226,7 @@ class Pipeline(Table, frozen=True, kw_only=True):
     delegate_options: dict[str, OptionValue] = field(default_factory=dict)
     when: When | None = None
     gate: Gate | None = None
+    track: Track | None = None
     masks: Masks = ()
     coarse: Annotated[float, Meta(ge=0.01, le=1)] | None = None
     min_count: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -237,9 +249,9 @@ class Pipeline(Table, frozen=True, kw_only=True):
             yield Problem("name", reason)
         source = table.get("source")
         kind = source.get("kind") if isinstance(source, dict) else None
-        if kind in _SENSOR_KINDS and table.get("masks"):
-            reason = f"a {kind} source gives no pictures; take them out"
-            yield Problem("masks", reason)
+        for key, advice in (("masks", "take them out"), ("track", "take it out")):
+            if kind in _SENSOR_KINDS and table.get(key) not in (None, []):
+                yield Problem(key, f"a {kind} source gives no pictures; {advice}")
         if "gate" in table and kind in _SENSOR_KINDS:
             reason = f"looks for motion in pictures, and {shown(kind)} gives none; leave it out"
             yield Problem("gate", reason)

@@ -43,7 +43,8 @@ class Filter:
 
     ``name_of`` gives a class's label; ``allowed`` is the list of labels to publish, None for all.
     The numbers of a regression are kept whatever they are. Of an anomaly detector ``threshold`` is
-    the error over which its input is unusual; where it is None, ``baseline`` says so.
+    the error over which its input is unusual; where it is None, ``baseline`` says so. ``low`` takes
+    the threshold's place where it is less: a tracker goes by what scores low too.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Filter:
         allowed: tuple[str, ...] | None,
         max_results: int,
         baseline: Baseline | None = None,
+        low: float = 1.0,
     ) -> None:
         self._name_of = name_of
         self._baseline = baseline
@@ -61,6 +63,7 @@ class Filter:
         """May be set from another thread, and holds from the next frame on."""
         self._allowed = None if allowed is None else frozenset(allowed)
         self._max_results = max_results
+        self._low = low
 
     def anomaly_info(self) -> AnomalyInfo | None:
         """Over which error an input is unusual; None where the model is no anomaly detector."""
@@ -80,7 +83,7 @@ class Filter:
                 return (self._anomaly(decoded.error),)
             case HeardClasses():
                 raise TypeError("what is heard goes through a KeywordFilter")
-        threshold = 0.0 if self.threshold is None else self.threshold
+        threshold = 0.0 if self.threshold is None else min(self.threshold, self._low)
         if isinstance(decoded, ClassMap):
             assert placement is not None
             found = self._regions(decoded, placement)

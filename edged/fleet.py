@@ -75,6 +75,7 @@ class Fleet:
         self._thresholds: dict[str, float] = {}
         self._warned: dict[str, str | None] = {}  # of what is waited for and cannot come
         self._sequences: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+        self._track_ids: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
 
     def runners(self) -> list[Runner]:
         """Those that are not disabled."""
@@ -166,6 +167,7 @@ class Fleet:
             masked(self._make_source(table.source), table),
             Cadence(Publish(table.publish), table.interval_s),
             self._sequences[table.name],
+            track_ids=self._track_ids[table.name],
             baselines=self._baselines,
             publish=self._publish,
             send=self._ends.send,

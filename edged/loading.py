@@ -125,3 +125,12 @@ def unknown_labels(allowed: Sequence[str] | None, known: Sequence[str]) -> str |
         parts.append(f'"{label}"' + (f" (did you mean {near}?)" if near else ""))
     plural = "s" if len(missing) > 1 else ""
     return f"the model has no label{plural} {', '.join(parts)}: nothing is published for it"
+
+
+def refuse_untrackable(reading: Reading, tracked: bool) -> None:
+    """Raise ModelError where objects are to be tracked and the model finds none."""
+    if tracked and reading.task.name != "detection":
+        raise ModelError(
+            f"it does {reading.task.name}, and only the objects of a detection can be tracked: "
+            "take [pipelines.track] out, or name another model"
+        )

@@ -1,6 +1,7 @@
 """One frame's or window's journey: from the slot through the model to the publisher.
 
-    slot -> model (preprocess, invoke, decode) -> filter -> minimiser -> cadence -> publish
+    slot -> model (preprocess, invoke, decode) -> filter -> tracking -> minimiser -> cadence
+    -> publish
 
 What is said of frames here holds for windows of samples too.
 
@@ -28,6 +29,7 @@ from .model import Model
 from .records import HeardClasses, Latency, Result
 from .samples import Captured
 from .service.metrics import PipelineStats
+from .tracking.stage import Tracking
 from .trial import Expected, Trial
 
 log = logging.getLogger("edged.pipeline")
@@ -56,7 +58,8 @@ class Pipeline:
     that succeeds again. ``on_trial`` is called when a trial is over, with what was on trial, the
     reason where it failed, and what serves now. Both are called from the pipeline's thread, and
     must only hand on. ``send`` lets go out what was published: while the engine is at work, or when
-    there is nothing to do. ``minimiser`` None: all that the filter leaves may be told.
+    there is nothing to do. ``tracking`` None: what is found in one frame goes with nothing in the
+    next. ``minimiser`` None: all that the filter leaves may be told.
     ``sequence`` numbers what is published; it outlives the pipeline, so that a rebuilt one goes on
     counting.
     """
@@ -69,6 +72,7 @@ class Pipeline:
         stats: PipelineStats,
         sequence: Iterator[int],
         *,
+        tracking: Tracking | None = None,
         minimiser: Minimiser | None = None,
         publish: Callable[[Result], None],
         send: Callable[[], None],
@@ -80,6 +84,7 @@ class Pipeline:
         self.stats = stats
         self._cadence = cadence
         self._sequence = sequence
+        self._tracking = tracking
         self._minimiser = minimiser
         self._publish = publish
         self._send = send
@@ -191,6 +196,9 @@ class Pipeline:
         taken_ns = time.monotonic_ns()
         inference = model.infer(frame, self._send_unsent)
         findings = filter_.apply(inference.decoded, inference.placement)
+        if self._tracking is not None:
+            threshold = filter_.threshold or 0.0
+            findings = self._tracking.apply(findings, threshold, frame.captured_ns)
         if self._minimiser is not None:
             findings = self._minimiser.apply(findings)
         now_ns = time.monotonic_ns()

@@ -254,11 +254,14 @@ class ClassScore(msgspec.Struct, frozen=True):
 
 
 class Detection(msgspec.Struct, frozen=True):
-    """One detected object. ``box`` is in shares of the original frame, clipped to 0..1."""
+    """One detected object. ``box`` is in shares of the original frame, clipped to 0..1. ``track``:
+    the number of the object that it is, from frame to frame; None where there is none (yet).
+    """
 
     label: str
     score: float
     box: Box
+    track: int | None = None
 
 
 class Region(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from .gate import MotionGate, MotionRule
 from .handoff import LatestSlot
 from .health import HealthLamp
 from .keywords import KeywordFilter
-from .loading import LoadOptions, unknown_labels
+from .loading import LoadOptions, refuse_untrackable, unknown_labels
 from .minimise import Minimiser
 from .model import Model
 from .pipeline import Pipeline, Serving
@@ -42,6 +42,8 @@ from .service.metrics import PipelineStats
 from .sources import Source
 from .store.baselines import Baselines, Learnt
 from .supervisor import Vitals
+from .tracking.stage import Tracking
+from .tracking.tracker import MAX_DETECTIONS, Tracker, TrackSettings
 from .trial import Expected
 
 log = logging.getLogger("edged.runner")
@@ -57,8 +59,8 @@ class Plan:
 
     ``frame_size`` is the size that the source was asked for, where it can scale its frames for
     the model at no cost; else None. ``threshold`` None: that of the model's task.
-    ``trigger`` None: it runs all the time. ``minimiser`` None: all is told. ``gate`` None: all
-    frames are inferred.
+    ``trigger`` None: it runs all the time. ``track`` None: objects are not tracked. ``minimiser``
+    None: all is told. ``gate`` None: all frames are inferred.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Plan:
     max_results: int
     options: LoadOptions
     trigger: Trigger | None = None
+    track: TrackSettings | None = None
     minimiser: Minimiser | None = None
     gate: MotionRule | None = None
 
@@ -91,6 +94,7 @@ class Runner:
         cadence: Cadence,
         sequence: Iterator[int],
         *,
+        track_ids: Iterator[int],
         baselines: Baselines,
         publish: Callable[[Record], None],
         send: Callable[[], None],
@@ -133,6 +137,7 @@ class Runner:
             cadence,
             self._stats,
             sequence,
+            tracking=_tracking(plan, track_ids),
             minimiser=plan.minimiser,
             publish=publish,
             send=send,
@@ -268,6 +273,7 @@ class Runner:
 
     def refuse_other_contract(self, reading: Reading) -> None:
         """Raise ModelError for a task or labels that those who subscribe cannot use."""
+        refuse_untrackable(reading, self.plan.track is not None)
         active, allowed = self.active, self.plan.labels
         if active is None:
             return
@@ -281,8 +287,12 @@ class Runner:
             raise ModelError("it has none of the labels that the pipeline publishes")
 
     def swap(self, bundle: str, model: Model, expected: Expected | None) -> None:
-        """Let a loaded model serve from the next frame on, on trial where ``expected`` is given."""
+        """Let a loaded model serve from the next frame on, on trial where ``expected`` is given.
+
+        Raises ModelError for one that finds nothing to track where that is asked for.
+        """
         plan = self.plan
+        refuse_untrackable(model.reading, plan.track is not None)
         with self._changed:
             filter_ = self._filter(bundle, model)
             self._filters.add(filter_)
@@ -342,8 +352,9 @@ class Runner:
             name_of,
             threshold=threshold,
             allowed=plan.labels,
-            max_results=plan.max_results,
+            max_results=MAX_DETECTIONS if plan.track else plan.max_results,
             baseline=baseline,
+            low=plan.track.low if plan.track else 1.0,
         )
 
     def _learnt(self, learnt: Learnt) -> None:
@@ -448,3 +459,7 @@ class Runner:
         elif state is CaptureState.LOST:
             self._health.source(reason)
         # ENDED is told by the runner's thread, once the last frame was inferred.
+
+
+def _tracking(plan: Plan, ids: Iterator[int]) -> Tracking | None:
+    return Tracking(Tracker(plan.track, ids), plan.max_results) if plan.track else None

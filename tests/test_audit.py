@@ -86,6 +86,9 @@ def test_what_a_longest_result_may_hold_follows_from_the_configuration() -> None
     }
     assert found.most_bytes == len(msgspec.json.encode(longest))
     assert not found.refused_over
+    one["track"] = 2**53 - 1
+    tracked = result_of(FRONT + "track = {}\n" + SYNTHETIC)
+    assert tracked.most_bytes == len(msgspec.json.encode(longest))
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ def started(told: Told, clock: Clock) -> Iterator[Started]:
                 source,
                 Cadence(Publish.EVERY, interval_s=10),
                 itertools.count(),
+                track_ids=itertools.count(1),
                 baselines=NOTHING_LEARNT,
                 publish=told.publish,
                 send=lambda: None,

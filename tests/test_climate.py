@@ -50,6 +50,7 @@ def runner(told: Told) -> Iterator[Runner]:
         Scripted(),
         Cadence(Publish.EVERY, interval_s=10),
         itertools.count(),
+        track_ids=itertools.count(1),
         baselines=NOTHING_LEARNT,
         publish=told.publish,
         send=lambda: None,

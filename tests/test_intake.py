@@ -99,6 +99,7 @@ class Kitchen:
                 source or Scripted(),
                 Cadence(Publish.EVERY, interval_s=10),
                 itertools.count(),
+                track_ids=itertools.count(1),
                 baselines=NOTHING_LEARNT,
                 publish=self.told.publish,
                 send=lambda: None,

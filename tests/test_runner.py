@@ -62,6 +62,7 @@ def started(told: Told, trials: list[tuple[Serving, str | None, Serving]]) -> It
             source,
             Cadence(Publish.EVERY, interval_s=10),
             itertools.count(),
+            track_ids=itertools.count(1),
             baselines=NOTHING_LEARNT,
             publish=told.publish,
             send=lambda: None,

@@ -20,7 +20,7 @@ _DIGITS_BYTES = 20
 
 Limits = Mapping[str, int]
 """What is known beside the types, by a field's path: the largest number of items of a list or
-table, or the most bytes of a string with its quotes.
+table, or the most bytes of a string with its quotes; 0 of a field that may be left out: it is.
 """
 
 
@@ -94,6 +94,7 @@ def _most_bytes(of: _Bounded, path: str, limits: Limits) -> int:
                 len(f'"{field.encode_name}":')
                 + _most_bytes(_bounded(field.type), _below(path, field), limits)
                 for field in found.fields
+                if field.required or limits.get(_below(path, field)) != 0
             ]
             return _listed(sum(parts), len(parts))
     raise ValueError(f"{path or 'a message'} has no bounds: {found}")

@@ -78,7 +78,10 @@ def _detection(finding: records.Finding) -> wire.Detection:
         raise MessageRefused("A result of the task 'detection' was not sent: it has no boxes.")
     x_min, y_min, x_max, y_max = map(_share, finding.box)
     return wire.Detection(
-        _label(finding.label), _share(finding.score), (x_min, y_min, x_max, y_max)
+        _label(finding.label),
+        _share(finding.score),
+        (x_min, y_min, x_max, y_max),
+        UNSET if finding.track is None else finding.track,
     )
 
 

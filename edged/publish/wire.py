@@ -41,6 +41,7 @@ Topic = Annotated[str, Meta(min_length=1, max_length=400, pattern=PLAIN)]
 Template = Annotated[str, Meta(min_length=1, max_length=1000, pattern=PLAIN)]
 ComponentId = Annotated[str, Meta(max_length=80, pattern="^[a-zA-Z0-9_-]{1,80}$", extra=_ASCII)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what JavaScript counts exactly
+Track = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1, extra={"decimals": SHARE_DECIMALS})]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": MS_DECIMALS})]
 Rate = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": RATE_DECIMALS})]
@@ -98,11 +99,15 @@ class ClassScore(Closed, frozen=True):
 
 
 class Detection(Closed, frozen=True):
-    """One object. ``box``: x_min, y_min, x_max, y_max as shares of the original frame."""
+    """One object. ``box``: x_min, y_min, x_max, y_max as shares of the original frame. ``track``,
+    where objects are tracked: its number, the same from frame to frame and no other's in this run;
+    it is left out until the object was seen twice.
+    """
 
     label: Label
     score: Share
     box: tuple[Share, Share, Share, Share]
+    track: Track | UnsetType = UNSET
 
 
 class _Result(Closed, frozen=True):

@@ -33,18 +33,21 @@ def assign(gain: npt.NDArray[np.float64]) -> Pairs:
     """
     if 0 in gain.shape:
         return Pairs(np.empty(0, np.intp), np.empty(0, np.intp))
-    best = gain.argmax(axis=1)
-    most = gain[np.arange(len(gain)), best]
+    most = gain.max(axis=1)
     (wanting,) = (most > 0).nonzero()
+    best = gain[wanting].argmax(axis=1)
     # A column goes to the first row that wants it; its price is 0, so this is optimal so far.
-    _, first = np.unique(best[wanting], return_index=True)
-    if len(first) == len(wanting):
-        return Pairs(wanting, best[wanting])
+    row_of: dict[int, int] = {}
+    rest: list[int] = []
+    for row, column in zip(wanting.tolist(), best.tolist(), strict=True):
+        if row_of.setdefault(column, row) != row:
+            rest.append(row)
+    if not rest:
+        return Pairs(wanting, best)
     search = _Search(gain, most)
-    settled = wanting[first]
-    for row, column in zip(settled.tolist(), best[settled].tolist(), strict=True):
+    for column, row in row_of.items():
         search.settle(row, column)
-    for row in np.setdiff1d(wanting, settled, assume_unique=True).tolist():
+    for row in rest:
         search.augment(row)
     return search.pairs()
 

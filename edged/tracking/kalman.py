@@ -18,7 +18,7 @@ FloatArray64 = npt.NDArray[np.float64]
 # by how much its speed changes within a second. Chosen by scripts/bench_tracking.py.
 MEASURED = 0.05
 FIRST_SPEED_HZ = 1.0
-DRIFT = 1.5
+DRIFT = 0.8
 _LEAST_SIZE = 1e-4  # shares of the frame
 _PLACE, _SPEED, _PLACE_VAR, _BOTH_VAR, _SPEED_VAR = range(5)
 
@@ -40,6 +40,12 @@ class BoxFilters:
         centre, size = self._state[_PLACE, :, :2], self._state[_PLACE, :, 2:]
         half = size / 2
         return np.concatenate((centre - half, centre + half), axis=1)
+
+    @property
+    def inside(self) -> npt.NDArray[np.bool_]:
+        """Whether their centres are within the frame."""
+        away = np.absolute(self._state[_PLACE, :, :2] - 0.5).max(axis=1)
+        return np.asarray(away <= 0.5)
 
     def add(self, boxes: FloatArray64) -> None:
         place = _centred(boxes)
@@ -65,9 +71,13 @@ class BoxFilters:
 
     def correct(self, rows: npt.NDArray[np.intp], boxes: FloatArray64) -> None:
         """Take in what was measured of some of them."""
-        place, speed, place_var, both_var, speed_var = state = self._state[:, rows]
-        measured = _centred(boxes)
-        total = place_var + (MEASURED * _extent(measured)) ** 2
+        place, speed, place_var, both_var, speed_var = self._state
+        # All at once, in place, is quicker than to take some out and put them back: what was not
+        # measured is where it is thought to be, with no exactness at all.
+        measured, noise = place.copy(), np.full((len(place), 1), np.inf)
+        measured[rows] = seen = _centred(boxes)
+        noise[rows] = (MEASURED * _extent(seen)) ** 2
+        total = place_var + noise
         gain, speed_gain = place_var / total, both_var / total
         off = measured - place
         place += gain * off
@@ -75,7 +85,6 @@ class BoxFilters:
         speed_var -= speed_gain * both_var
         both_var *= 1 - gain
         place_var *= 1 - gain
-        self._state[:, rows] = state
 
 
 def _centred(boxes: FloatArray64) -> FloatArray64:
@@ -93,11 +102,17 @@ def _extent(place: FloatArray64) -> FloatArray64:
 
 def overlaps(ours: FloatArray64, theirs: FloatArray64) -> FloatArray64:
     """Intersection over union of each with each, (n, m), of boxes with an area."""
-    low = np.maximum(ours[:, None, :2], theirs[:, :2])
-    high = np.minimum(ours[:, None, 2:], theirs[:, 2:])
-    sides = np.maximum(high - low, 0.0)
-    shared = sides[..., 0] * sides[..., 1]
-    area = (ours[:, 2] - ours[:, 0]) * (ours[:, 3] - ours[:, 1])
-    other = (theirs[:, 2] - theirs[:, 0]) * (theirs[:, 3] - theirs[:, 1])
-    result: FloatArray64 = shared / (area[:, None] + other - shared)
-    return result
+    x_min, y_min, x_max, y_max = ours.T[:, :, None]
+    their_x_min, their_y_min, their_x_max, their_y_max = theirs.T
+    # One side at a time, and in place: half the time of both in one array (measured).
+    shared = np.minimum(x_max, their_x_max)
+    shared -= np.maximum(x_min, their_x_min)
+    np.maximum(shared, 0.0, out=shared)
+    height = np.minimum(y_max, their_y_max)
+    height -= np.maximum(y_min, their_y_min)
+    np.maximum(height, 0.0, out=height)
+    shared *= height
+    area = (x_max - x_min) * (y_max - y_min)
+    other = (their_x_max - their_x_min) * (their_y_max - their_y_min)
+    iou: FloatArray64 = shared / (area + other - shared)
+    return iou

@@ -63,6 +63,7 @@ class Finding(Struct, frozen=True):
     label: str = "person"
     score: float | None = None
     fraction: float | None = None
+    track: int | None = None
 
 
 class Result(Struct, frozen=True):

@@ -16,6 +16,7 @@ LATE_S = 5.0
 THROTTLED = "THROTTLED"
 _MAX_REASON = 1000
 _KEPT_NAMES = 200
+_MOST_TRACKS = 5  # of one label
 
 
 def safe(text: str, limit: int = _KEPT_NAMES) -> str:
@@ -98,7 +99,8 @@ def _grouped(found: Iterable[Finding]) -> Iterable[str]:
         times = f" x{len(alike)}" if len(alike) > 1 else ""
         best = alike[0]
         share = f"{best.fraction:.1%}" if best.fraction is not None else f"{_weight(best):.2f}"
-        yield f"{_label(label)} {share}{times}"
+        tracks = " ".join(f"#{one.track}" for one in alike[:_MOST_TRACKS] if one.track is not None)
+        yield f"{_label(label)} {share}{times}{tracks and f' ({tracks})'}"
 
 
 def _label(label: str) -> str:

@@ -121,6 +121,20 @@ def test_a_detection_result_is_the_one_of_the_design(context: Context) -> None:
     )
 
 
+def test_a_detection_with_a_track_tells_its_number(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    box = (0.0, 0.0, 0.5, 0.5)
+    found = (Detection("cat", 0.75, box, 7), Detection("cat", 0.5, box))
+    payload = decoded(dataclasses.replace(a_result(0), findings=found), context)
+    assert [each.get("track") for each in payload["detections"]] == [7, None]
+    assert "track" not in payload["detections"][1]
+    for number in (0, 2**53):
+        wrong = dataclasses.replace(a_result(0), findings=(Detection("cat", 0.75, box, number),))
+        with pytest.raises(MessageRefused):
+            encode(wrong, context)
+
+
 def test_a_classification_result_has_classes(
     context: Context, a_result: Callable[..., Result]
 ) -> None:

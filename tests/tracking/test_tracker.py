@@ -24,7 +24,7 @@ def tracker() -> Tracker:
 
 
 def a_tracker(ids: Iterator[int] | None = None) -> Tracker:
-    return Tracker(TrackSettings(low=0.1, lost_s=LOST_S), 0.5, ids or itertools.count(1))
+    return Tracker(TrackSettings(low=0.1, lost_s=LOST_S), ids or itertools.count(1))
 
 
 def at(x: float, y: float, *, score: float = 0.9, of: int = 0, size: float = 0.1) -> Found:
@@ -33,10 +33,10 @@ def at(x: float, y: float, *, score: float = 0.9, of: int = 0, size: float = 0.1
     return (x - half, y - half, x + half, y + half, score, of)
 
 
-def see(tracker: Tracker, at_ns: int, *found: Found) -> list[int]:
+def see(tracker: Tracker, at_ns: int, *found: Found, high: float = 0.5) -> list[int]:
     table = np.array(found, np.float32).reshape(-1, 6)
     boxes, scores, classes = table[:, :4], table[:, 4], table[:, 5].astype(np.int64)
-    return tracker.update(boxes, scores, classes, at_ns).tolist()
+    return tracker.update(boxes, scores, classes, high=high, at_ns=at_ns).tolist()
 
 
 def test_an_object_has_a_track_when_it_is_seen_again_and_keeps_it(tracker: Tracker) -> None:
@@ -100,7 +100,8 @@ def test_only_what_is_of_a_class_goes_with_its_tracks(tracker: Tracker) -> None:
 def test_a_track_ends_when_it_was_lost_for_long_enough(tracker: Tracker) -> None:
     for n in range(3):
         see(tracker, n * STEP_NS, at(0.5, 0.5))
-    lost_ns = 2 * STEP_NS + int(LOST_S * SECOND_NS)
+    see(tracker, 3 * STEP_NS)
+    lost_ns = 3 * STEP_NS + int(LOST_S * SECOND_NS)
     see(tracker, lost_ns)
     assert tracker.alive.tolist() == [1]
     assert tracker.ended.tolist() == []
@@ -122,11 +123,21 @@ def test_a_track_ends_where_its_object_has_left_the_frame(tracker: Tracker) -> N
 def test_nothing_goes_on_over_a_long_gap_or_where_time_goes_back(tracker: Tracker) -> None:
     for n in range(3):
         see(tracker, n * STEP_NS, at(0.5, 0.5))
-    assert see(tracker, 10 * SECOND_NS, at(0.5, 0.5)) == [0]
+    assert see(tracker, 60 * SECOND_NS, at(0.5, 0.5)) == [0]
     assert tracker.ended.tolist() == [1]
-    assert see(tracker, 11 * SECOND_NS, at(0.5, 0.5)) == [2]
-    assert see(tracker, 5 * SECOND_NS, at(0.5, 0.5)) == [0]
+    assert see(tracker, 61 * SECOND_NS, at(0.5, 0.5)) == [2]
+    assert see(tracker, 55 * SECOND_NS, at(0.5, 0.5)) == [0]
     assert tracker.ended.tolist() == [2]
+
+
+def test_what_stands_still_while_a_gate_lets_few_frames_pass_keeps_its_track(
+    tracker: Tracker,
+) -> None:
+    for n in range(20):
+        tremble = 0.003 * (-1) ** n
+        see(tracker, n * STEP_NS, at(0.5 + tremble, 0.5))
+    for heartbeat in range(1, 4):
+        assert see(tracker, heartbeat * 10 * SECOND_NS, at(0.5, 0.5)) == [1]
 
 
 def test_a_reset_ends_all_tracks_and_no_number_is_used_again() -> None:
@@ -159,8 +170,7 @@ def test_two_frames_of_one_time_do_no_harm(tracker: Tracker) -> None:
 
 def test_the_threshold_holds_from_the_next_frame_on(tracker: Tracker) -> None:
     see(tracker, 0, at(0.5, 0.5, score=0.4))
-    tracker.high = 0.3
-    seen = [see(tracker, n, at(0.5, 0.5, score=0.4)) for n in range(1, 3)]
+    seen = [see(tracker, n, at(0.5, 0.5, score=0.4), high=0.3) for n in range(1, 3)]
     assert seen == [[0], [1]]
 
 

@@ -118,6 +118,15 @@ def test_thirty_detections_are_cut_and_the_best_are_kept(feeder: Feeder) -> None
     assert "   06:24:00  thing number 29 0.97, thing number 28 0.93, … 28 more" in drawn(feeder)
 
 
+def test_the_numbers_of_tracked_objects_are_shown(feeder: Feeder) -> None:
+    found = [
+        {"label": "cat", "score": 0.9, "track": 12},
+        {"label": "cat", "score": 0.5, "track": 3},
+    ]
+    feeder.result(0, detections=[*found, {"label": "dog", "score": 0.4}], captured_at="")
+    assert any("cat 0.90 x2 (#12 #3), dog 0.40" in line for line in drawn(feeder))
+
+
 def test_a_label_that_is_too_long_is_cut(feeder: Feeder) -> None:
     found = [{"label": "l" * 200, "score": 0.9}, {"label": "字" * 200, "score": 0.8}]
     feeder.result(0, detections=found, captured_at="")
