@@ -106,7 +106,8 @@ def _labels(files: ModelFiles, task: Task) -> Labels:
         return Labels("those of the task", KEYPOINTS, 0)
     sidecar, manifest = files.sidecar, files.manifest
     if task.names and not (sidecar.labels or files.labels_file):
-        return Labels("those of the task", task.names, 0)
+        named = Labels("those of the task", tuple(map(publishable, task.names)), 0)
+        return _distinct(named, task.numbers)
     if manifest and not (sidecar.labels or files.labels_file):
         return Labels(f"{files.name}.json", (publishable(manifest.wake_word),), 0)
     labels = find_labels(
@@ -116,11 +117,16 @@ def _labels(files: ModelFiles, task: Task) -> Labels:
         task.classes,
         sidecar.label_offset,
     )
-    names = [labels.name(number) for number in range(task.numbers)]
+    return _distinct(labels, task.numbers)
+
+
+def _distinct(labels: Labels, numbers: int) -> Labels:
+    """Raises ModelError where two of so many numbers would have the same name."""
+    names = [labels.name(number) for number in range(numbers)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ModelError(
-            f'two of its {task.numbers} numbers have the same name, "{twice}" ({labels.origin}). '
+            f'two of its {numbers} numbers have the same name, "{twice}" ({labels.origin}). '
             "Each needs a label of its own"
         )
     return labels

@@ -271,6 +271,11 @@ def test_two_numbers_of_one_name_are_refused(load: Load) -> None:
     )
 
 
+def test_the_numbers_of_several_outputs_go_by_the_outputs_names(load: Load) -> None:
+    names = load("four_nameless_outputs", 'task = "regression"').reading.labels.names
+    assert (len(names), names[0], names[49], names[50]) == (61, "a 0", "b 39", "c")
+
+
 # ---- what is refused -----------------------------------------------------------------------------
 
 REFUSED = {

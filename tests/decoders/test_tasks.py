@@ -329,10 +329,22 @@ def test_several_numbers_are_a_regression_where_that_is_told() -> None:
     assert values.values.tolist() == [1, -2, 3]
 
 
-def test_a_regression_has_one_output_of_not_too_many_numbers() -> None:
+def test_a_regression_may_have_several_outputs_which_name_the_numbers() -> None:
+    outputs = [output(0, ("t:0", "temperature")), output(1, ("h:0", "humidity"), (1, 1))]
+    task = find_task(outputs, Told(task="regression"))
+    assert (task.why, task.numbers) == ("2 outputs of 6 numbers", 6)
+    assert task.names[::5] == ("temperature 0", "humidity")
+    singles = [output(0, ("a",), (1, 1)), output(1, ("b",), (1,))]
+    task = find_task(singles, NOTHING)
+    assert (task.name, task.names) == ("regression", ("a", "b"))
+
+
+def test_a_regression_has_not_too_many_numbers() -> None:
     told = Told(task="regression")
-    assert refusal([output(0), output(1)], told).startswith("regression needs one output, it has ")
     assert "at most 100 numbers" in refusal([output(shape=(1, 101))], told)
+    assert "at most 100 numbers" in refusal(
+        [output(0, shape=(1, 51)), output(1, shape=(50,))], told
+    )
 
 
 WINDOW = (1, 50, 6)

@@ -138,7 +138,7 @@ def test_whatever_a_model_gives_its_decoder_says_something_harmless_or_raises_a_
         ("segmentation", SegmentationDecoder(position, 3)),
         ("pose", PoseDecoder(position, several=False)),
         ("pose", PoseDecoder(position, several=True)),
-        ("regression", RegressionDecoder(position, 3)),
+        ("regression", RegressionDecoder({position: 3})),
         ("anomaly", ReconstructionDecoder(position)),
     ]
     for task, decoder in decoders:
