@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 
 from edged.bench.settings import DEFAULT
 from edged.cadence import Cadence, Publish
-from edged.engine import runtime
+from edged.engine.runtime import NO_DELEGATE, Delegate
 from edged.filter import Filter
 from edged.handoff import LatestSlot
 from edged.loading import build_model
@@ -98,6 +99,7 @@ def whole_way(serving: Serving, picture: np.ndarray[Any, Any]) -> None:
         PipelineStats(0),
         itertools.count(),
         publish=publish,
+        send=lambda: None,
         on_fault=fault,
         on_trial=fault,
     )
@@ -112,11 +114,12 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("--without-xnnpack", action="store_true")
     options = parser.parse_args()
+    how = DEFAULT
     if options.without_xnnpack:
-        runtime.choose("ai-edge-litert", xnnpack=False)
+        how = replace(how, delegate=Delegate(NO_DELEGATE))
     cv2.setNumThreads(1)
     files = read_model_files(options.model)
-    model = build_model("model", files, options.model, DEFAULT, None)
+    model = build_model("model", files, options.model, how, None)
     engine: Any = model._engine
     picture = cv2.imread(str(options.picture))
     assert picture is not None

@@ -47,11 +47,10 @@ def main() -> None:
     add_item_arguments(parser)
     add_engine_arguments(parser)
     parser.add_argument("--runtime")
-    parser.add_argument("--without-xnnpack", action="store_true")
     options = parser.parse_args()
     try:
         if options.runtime:
-            choose(options.runtime, xnnpack=not options.without_xnnpack)
+            choose(options.runtime)
         engine = filled(options.model, Kept.of(options), options)
     except EdgedError as error:
         say({FAILED: str(error)})

@@ -43,9 +43,15 @@ class Contestant:
         self._topic = topic
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, broker: Broker) -> float | None:
-        """How many seconds until its first result, where it gives any. Raises EdgedError."""
-        first = FirstMessage(broker.port, self._topic) if self._topic else None
+    def start(self, broker: Broker | None = None) -> float | None:
+        """How many seconds until its first result, where it gives any. Raises EdgedError.
+
+        ``broker``: where its results come; None for one that gives none.
+        """
+        first = None
+        if self._topic is not None:
+            assert broker is not None
+            first = FirstMessage(broker.port, self._topic)
         began_s = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

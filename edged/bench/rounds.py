@@ -10,13 +10,13 @@ from .figures import Turn
 
 TURN_S = 0.5
 _LEAST = 2  # of one frame no rate can be told
-_WARM_UP = 5
+WARM_UP = 5
 
 
-def frames_a_turn(contestant: Contestant, frames: int) -> int:
-    """How many take about ``TURN_S``, at most ``frames``; it has warmed up then."""
-    took_ms = min(contestant.turn(_WARM_UP)[INFERENCE])
-    return max(_LEAST, min(frames, round(TURN_S * 1e3 / took_ms)))
+def frames_a_turn(contestant: Contestant, frames: int, turn_s: float = TURN_S) -> int:
+    """How many take about ``turn_s``, at most ``frames``; it has warmed up then."""
+    took_ms = min(contestant.turn(WARM_UP)[INFERENCE])
+    return max(_LEAST, min(frames, round(turn_s * 1e3 / took_ms)))
 
 
 def play(
@@ -28,7 +28,7 @@ def play(
     """
     turns: dict[str, list[Turn]] = {contestant.name: [] for contestant in contestants}
     for contestant in contestants:
-        contestant.turn(min(frames[contestant.name], _WARM_UP))
+        contestant.turn(min(frames[contestant.name], WARM_UP))
     for number in range(rounds):
         for contestant in contestants[:: -1 if number % 2 else 1]:
             turns[contestant.name].append(Turn.of(contestant.turn(frames[contestant.name])))

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from ..engine.geometry import Fit
-from ..engine.runtime import Delegate
+from ..engine.runtime import NO_DELEGATE, Delegate
 from ..loading import LoadOptions
 
 DEFAULT = LoadOptions(threads=1, delegate=None, fit=Fit.STRETCH)
@@ -33,7 +33,11 @@ def _toml(value: str | int | float | bool) -> str:
 
 def described(options: LoadOptions) -> str:
     threads = f"{options.threads} thread{'s' if options.threads > 1 else ''}"
-    return threads + (f", delegate {options.delegate.name}" if options.delegate else "")
+    if options.delegate is None:
+        return threads
+    if options.delegate.name == NO_DELEGATE:
+        return f"{threads}, without XNNPACK"
+    return f"{threads}, delegate {options.delegate.name}"
 
 
 def engine_arguments(options: LoadOptions) -> list[str]:

@@ -66,6 +66,12 @@ def try_model(path: Path, options: LoadOptions) -> Tried:
     return Tried(path, files, reading, tensor, options)
 
 
+def bare(name: str, tried: Tried, kept: Kept, house: Path, *how: str) -> Contestant:
+    """The bare interpreter; ``how``: more that its command line is told."""
+    command = ["-m", "edged.bench.bare", str(tried.path), *kept.arguments(house / "items.npy")]
+    return Contestant(name, [*command, *engine_arguments(tried.options), *how], house / "log")
+
+
 class Stage:
     """``directory`` is there as long as the broker."""
 
@@ -98,12 +104,8 @@ class Stage:
             command.append("--mqtt-3")
         return Contestant(name, command, house / "log", f"edged/{house.name}/bench/result")
 
-    def bare(self, tried: Tried, kept: Kept, name: str = BARE, *how: str) -> Contestant:
-        """``how``: more that its command line is told."""
-        house = self.house()
-        command = ["-m", "edged.bench.bare", str(tried.path), *kept.arguments(house / "items.npy")]
-        command += engine_arguments(tried.options)
-        return Contestant(name, [*command, *how], house / "log")
+    def bare(self, tried: Tried, kept: Kept) -> Contestant:
+        return bare(BARE, tried, kept, self.house())
 
     def house(self) -> Path:
         """Another directory."""

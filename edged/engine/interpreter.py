@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import ModelError
 from ..records import AnyArray, Quantization, TensorSpec
 from . import runtime as binding
-from .runtime import Delegate
+from .runtime import NO_DELEGATE, Delegate
 
 
 class Engine:
@@ -56,12 +56,17 @@ class Engine:
 
     def _begun(self, path: Path | None) -> Any:
         """A new interpreter, of what is held in memory or else of the file."""
-        delegates = [binding.load_delegate(self._delegate)] if self._delegate else []
+        without = self._delegate is not None and self._delegate.name == NO_DELEGATE
+        delegates = []
+        if self._delegate is not None and not without:
+            delegates.append(binding.load_delegate(self._delegate))
         runtime = binding.runtime()
-        options = dict(runtime.options)
-        if self._content is not None:
+        options: dict[str, Any] = {}
+        if without or self._content is not None:
             plain = runtime.module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            options |= {"model_content": self._content, "experimental_op_resolver_type": plain}
+            options["experimental_op_resolver_type"] = plain
+        if self._content is not None:
+            options["model_content"] = self._content
         else:
             options["model_path"] = str(path)
         interpreter = runtime.module.Interpreter(

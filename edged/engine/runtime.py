@@ -28,14 +28,11 @@ _DELEGATE_LIBRARIES = {"edgetpu": "libedgetpu.so.1"}
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A TFLite runtime. ``passed_over`` says why a preferred one is not in use; ``options`` are
-    for its ``Interpreter``.
-    """
+    """A TFLite runtime. ``passed_over`` says why a preferred one is not in use."""
 
     name: str
     module: Any
     passed_over: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -46,29 +43,30 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Delegate:
-    """A delegate as a pipeline names it: a known name or a shared library's path, with options."""
+    """A delegate as a pipeline names it: a known name or a shared library's path, with options.
+
+    ``NO_DELEGATE``: the runtime's own kernels alone, without XNNPACK, which it takes by itself.
+    """
 
     name: str
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
+NO_DELEGATE = "none"
+
 _chosen: list[Runtime] = []
 
 
-def choose(name: str, *, xnnpack: bool) -> None:
+def choose(name: str) -> None:
     """Use this very runtime in this process, be it the best or not: for measuring.
 
-    Without ``xnnpack`` it uses its own kernels alone. Raises RuntimeMissing.
+    Raises RuntimeMissing.
     """
     try:
         module = importlib.import_module(_RUNTIMES[name])
     except (ImportError, AttributeError) as error:
         raise RuntimeMissing(f"{name} cannot be imported ({error})") from error
-    options: dict[str, Any] = {}
-    if not xnnpack:
-        resolvers = module.OpResolverType
-        options["experimental_op_resolver_type"] = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    _chosen[:] = [Runtime(name, module, options=options)]
+    _chosen[:] = [Runtime(name, module)]
     runtime.cache_clear()
 
 
@@ -100,7 +98,7 @@ def load_delegate(delegate: Delegate) -> Any:
     if "/" in library and not Path(library).is_file():
         raise DelegateError(f"The delegate {shown} cannot be loaded: there is no such file")
     if library == delegate.name and "/" not in library and ".so" not in library:
-        known = ", ".join(f'"{name}"' for name in _DELEGATE_LIBRARIES)
+        known = ", ".join(f'"{name}"' for name in (*_DELEGATE_LIBRARIES, NO_DELEGATE))
         raise DelegateError(
             f"The delegate {shown} is not known. Name {known} or the path of a shared library"
         )

@@ -29,6 +29,7 @@ from .metadata import (
     read_label_files,
     read_metadata,
 )
+from .runtime import NO_DELEGATE
 from .tflite_graph import (
     FileTensor,
     Operator,
@@ -116,7 +117,7 @@ def read_model_file(data: bytes) -> ModelFile:
 def unusable_reason(file: ModelFile, delegate: str | None) -> str | None:
     """Why no runtime here can run the model (with ``delegate``, where one is named), or None."""
     unknown = [name for name in file.custom_operators if name not in _CUSTOM_OPERATORS_OF_RUNTIMES]
-    if unknown and delegate is None:
+    if unknown and delegate in (None, NO_DELEGATE):
         if _EDGETPU in unknown:
             return 'made for the Coral Edge TPU: it needs delegate = "edgetpu"'
         names = " and ".join(map(_quoted, unknown[:_MOST_NAMES]))

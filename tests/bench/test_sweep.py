@@ -14,17 +14,21 @@ from edged.bench.figures import Spread
 from edged.bench.settings import DEFAULT
 from edged.bench.sweep import Setting, Swept, as_text, settings
 from edged.cli import main
-from edged.engine.runtime import Delegate, installed
+from edged.engine.runtime import NO_DELEGATE, Delegate, installed
 
 Capture = pytest.CaptureFixture[str]
 
 
-def setting(threads: int, *, xnnpack: bool = True, runtime: str = "some-runtime") -> Setting:
-    return Setting(runtime, replace(DEFAULT, threads=threads), xnnpack)
+def setting(
+    threads: int, *, delegate: Delegate | None = None, runtime: str = "some-runtime"
+) -> Setting:
+    return Setting(runtime, replace(DEFAULT, threads=threads, delegate=delegate))
 
 
 def swept(found: dict[Setting, float]) -> Swept:
-    return Swept("m.tflite", {each: Spread(ms, 2 * ms) for each, ms in found.items()}, {})
+    return Swept(
+        "m.tflite", "some-runtime", {each: Spread(ms, 2 * ms) for each, ms in found.items()}, {}
+    )
 
 
 def test_the_fastest_is_the_best() -> None:
@@ -37,9 +41,21 @@ def test_of_settings_that_are_as_good_the_one_with_fewer_threads_is_the_best() -
     assert swept({setting(1): 10, best: 6.1, setting(4): 6}).best is best
 
 
-def test_the_best_is_one_that_a_pipeline_can_have() -> None:
-    best = setting(1)
-    assert swept({best: 10, setting(1, xnnpack=False): 5}).best is best
+def test_the_best_is_one_that_a_pipeline_can_have_and_a_faster_one_is_told() -> None:
+    best, other = setting(1), setting(1, runtime="another")
+    found = swept({best: 10, other: 5})
+    assert found.best is best
+    assert f"faster, but a pipeline cannot have it: {other}" in as_text(found, {})
+
+
+def test_what_is_only_as_good_is_not_called_faster() -> None:
+    assert swept({setting(1): 10, setting(1, runtime="another"): 9.9}).faster is None
+
+
+def test_without_xnnpack_is_a_setting_to_paste() -> None:
+    lines = as_text(swept({setting(1): 10, setting(1, delegate=Delegate(NO_DELEGATE)): 5}), {})
+    assert "         5.000    10.000   some-runtime, 1 thread, without XNNPACK" in lines
+    assert lines[-2:] == ["threads = 1", 'delegate = "none"']
 
 
 def test_all_are_told_the_fastest_first_and_the_best_is_toml() -> None:

@@ -9,6 +9,7 @@ import pytest
 from household import SMALL_MODELS
 
 from edged.engine.interpreter import Engine, dequantize, one_line
+from edged.engine.runtime import NO_DELEGATE, Delegate
 from edged.errors import ModelError
 from edged.records import Quantization
 
@@ -167,3 +168,13 @@ def test_numbers_that_are_not_quantised_stay_what_they_are(dtype: str, real: str
 )
 def test_a_runtimes_error_is_one_line(text: str, line: str) -> None:
     assert one_line(RuntimeError(text)) == line
+
+
+def test_without_any_delegate_the_runtimes_own_kernels_run() -> None:
+    def delegated(delegate: Delegate | None) -> bool:
+        path = SMALL_MODELS / "classifier_float32.tflite"
+        interpreter = Engine(path, threads=1, delegate=delegate)._interpreter
+        return any(node["op_name"] == "DELEGATE" for node in interpreter._get_ops_details())
+
+    assert delegated(None)  # XNNPACK
+    assert not delegated(Delegate(NO_DELEGATE))

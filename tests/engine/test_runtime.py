@@ -105,7 +105,8 @@ def refusal(name: str) -> str:
 
 def test_a_delegate_of_an_unknown_name_is_told_with_the_known_ones() -> None:
     assert refusal("edgetpo") == (
-        'The delegate "edgetpo" is not known. Name "edgetpu" or the path of a shared library'
+        'The delegate "edgetpo" is not known. '
+        'Name "edgetpu", "none" or the path of a shared library'
     )
 
 
