@@ -151,7 +151,7 @@ def load_options(pipeline: configuration.Pipeline) -> LoadOptions:
         delegate = Delegate(str(pipeline.delegate), pipeline.delegate_options)
     sensor = isinstance(pipeline.source, configuration.SensorTable)
     return LoadOptions(
-        threads=pipeline.threads,
+        threads=min(pipeline.threads, machine.cores()),
         delegate=delegate,
         fit=Fit(pipeline.fit),
         gives=Gives.WINDOWS if sensor else Gives.FRAMES,

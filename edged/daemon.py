@@ -37,6 +37,7 @@ from .remote import Remote
 from .service import machine
 from .service.metrics import INTERVAL_S
 from .service.notify import Notifier
+from .slots import Slots
 from .sources import Source
 from .store.baselines import FILE_NAME as BASELINES_FILE
 from .store.baselines import Baselines
@@ -112,7 +113,12 @@ class Daemon:
         )
         self._baselines = Baselines(state_dir / BASELINES_FILE)
         self._fleet = Fleet(
-            make_source, self._intake, self._baselines, lambda: self._climate.slowing, ends
+            make_source,
+            self._intake,
+            self._baselines,
+            lambda: self._climate.slowing,
+            ends,
+            slots=Slots(machine.cores()),
         )
         self._supervisor = Supervisor(notifier or Notifier())
         self._remote = Remote(context, self._publisher, lambda: self._events.put(_COMMAND))

@@ -28,6 +28,7 @@ from .records import (
 )
 from .runner import Runner
 from .service.governor import Slowing
+from .slots import Slots
 from .sources import Source
 from .store.baselines import Baselines
 from .supervisor import Vitals
@@ -61,6 +62,8 @@ class Fleet:
         baselines: Baselines,
         slowing: Callable[[], Slowing],
         ends: Ends,
+        *,
+        slots: Slots,
     ) -> None:
         """``slowing``: how far pipelines are slowed down now."""
         self._make_source = make_source
@@ -68,6 +71,7 @@ class Fleet:
         self._baselines = baselines
         self._slowing = slowing
         self._ends = ends
+        self._slots = slots
         self._tables: tuple[configuration.Pipeline, ...] = ()
         self._runners: dict[str, Runner] = {}
         # By commands, until a reload changes the pipeline.
@@ -174,6 +178,7 @@ class Fleet:
             on_trial=self._intake.trial_over,
             on_model=lambda: self._on_model(table.name),
             on_end=self._ends.on_ended,
+            slots=self._slots,
         )
         self._runners[table.name] = runner
         runner.slow(self._slowing())

@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 
 from .engine.confined import Channel, parent_of_request, serve
+from .engine.engines import Engines
 from .engine.geometry import Fit
 from .engine.interpreter import Engine
 from .engine.runtime import Delegate
@@ -126,7 +127,7 @@ def _try_golden(encoded: bytes, channel: Channel) -> _Best:
     channel.phase("load")
     engine = Engine(request.path, threads=request.threads, delegate=request.delegate)
     spec = ModelSpec("", "", 0, request.reading.task.name, ())
-    model = Model(spec, engine, request.reading, Fit.STRETCH)
+    model = Model(spec, Engines(engine), request.reading, Fit.STRETCH)
     from .golden_input import as_given  # only the child needs it
 
     given = as_given(request.golden.name, request.golden.data, request.reading.input)

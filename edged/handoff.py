@@ -10,6 +10,7 @@ runs out gives ``None``: nothing is there *yet*.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import Generic, TypeVar
 
@@ -32,6 +33,7 @@ class BoundedQueue(Generic[T]):
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._closed = False
+        self._since_ns = 0  # when it was empty last
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -42,6 +44,8 @@ class BoundedQueue(Generic[T]):
         with self._changed:
             if self._closed:
                 raise Closed
+            if not self._items:
+                self._since_ns = time.monotonic_ns()
             while len(self._items) >= self._capacity:
                 self._items.popleft()
                 self.dropped += 1
@@ -55,6 +59,8 @@ class BoundedQueue(Generic[T]):
                 self._changed.wait()
             if self._closed:
                 raise Closed
+            if not self._items:
+                self._since_ns = time.monotonic_ns()
             self._items.append(item)
             self._changed.notify_all()
 
@@ -86,6 +92,17 @@ class LatestSlot(BoundedQueue[T]):
 
     def __init__(self) -> None:
         super().__init__(capacity=1)
+
+    def wait(self) -> int:
+        """Until an item is there, which stays there; since when one has been, in ns of the
+        monotonic clock, be it this one or one that it has replaced. Raises Closed at the end.
+        """
+        with self._changed:
+            while not self._items:
+                if self._closed:
+                    raise Closed
+                self._changed.wait()
+            return self._since_ns
 
     def hold(self, capacity: int) -> None:
         """Let so many items wait from the next one on; from any thread."""

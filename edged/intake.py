@@ -20,7 +20,7 @@ from .engine import ahead
 from .errors import EdgedError, ProbeCancelled
 from .events import Event, about
 from .golden import read_golden
-from .loading import Examined, build_model, examine
+from .loading import Examined, Loaded, build_model, examine
 from .pipeline import Serving
 from .records import Verdict
 from .runner import Runner
@@ -57,6 +57,7 @@ class Intake:
         self._users = users
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._ended: deque[tuple[Runner, Serving, str | None, Serving]] = deque()  # trials
+        self._loaded = Loaded()
         self._offered: dict[str, Fingerprint] = {}  # by pipeline, the last that it was offered
         self._lock = threading.Lock()
         self._probing: tuple[str, Fingerprint] | None = None  # model and files; with the lock
@@ -282,7 +283,9 @@ class Intake:
         """Load, warm up and hand over. What has not passed a trial yet goes on one."""
         plan = runner.plan
         reading = examined.reading if examined else None
-        model = build_model(plan.model, files, kept.path, plan.options, reading)
+        model = build_model(
+            plan.model, files, kept.path, plan.options, reading, loaded=self._loaded
+        )
         # What passed while this one was probed is known to be good before this one is on trial.
         self._settle_trials()
         expected = None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
+from .engine.interpreter import Engine
 from .engine.sound import StreamFiller
 from .model import Inference, Model, nothing
 from .records import FloatArray, HeardClasses, ScoredClasses
@@ -18,9 +19,11 @@ class ListeningModel(Model):
 
     _seen = (0, -1)  # of the window before: its first sample, and the one after its last
 
-    def infer(self, item: Captured, meanwhile: Callable[[], None] = nothing) -> Inference:
+    def _infer(
+        self, item: Captured, engine: Engine, asked_ns: int, meanwhile: Callable[[], None]
+    ) -> Inference:
         window = cast(Window, item)
-        inference = super().infer(window, meanwhile)
+        inference = super()._infer(window, engine, asked_ns, meanwhile)
         scores = cast(ScoredClasses, inference.decoded).scores
         return replace(inference, decoded=self._heard(window, scores))
 
@@ -41,29 +44,33 @@ class StreamModel(ListeningModel):
     waiting = 66
     """Windows of, as a rule, 30 ms: 2 s of sound."""
 
-    def infer(self, item: Captured, meanwhile: Callable[[], None] = nothing) -> Inference:
+    def _infer(
+        self, item: Captured, engine: Engine, asked_ns: int, meanwhile: Callable[[], None]
+    ) -> Inference:
         meanwhile()
         window = cast(Window, item)
         filler = cast(StreamFiller, self._filler)
         began_ns = time.monotonic_ns()
         if window.first != self._seen[1]:
-            self._engine.reset_state()
+            engine.reset_state()
             filler.reset()
         scores: list[FloatArray] = []
         invoke_ns = decode_ns = 0
         try:
             for values in filler.inputs(window):
-                view = self._engine.input_view(self._position)
+                view = engine.input_view(self._position)
                 view[...] = values.reshape(view.shape)
                 del view
                 filled_ns = time.monotonic_ns()
-                self._engine.invoke()
+                engine.invoke()
                 invoked_ns = time.monotonic_ns()
-                scores.append(cast(ScoredClasses, self._decoder.decode(self._outputs())).scores)
+                decoded = self._decoder.decode(self._outputs(engine))
+                scores.append(cast(ScoredClasses, decoded).scores)
                 invoke_ns += invoked_ns - filled_ns
                 decode_ns += time.monotonic_ns() - invoked_ns
         except Exception:
             self._seen = StreamModel._seen  # what it has heard so far is of no use
             raise
         preprocess_ns = time.monotonic_ns() - began_ns - invoke_ns - decode_ns
-        return Inference(self._heard(window, *scores), None, preprocess_ns, invoke_ns)
+        heard = self._heard(window, *scores)
+        return Inference(heard, None, began_ns - asked_ns, preprocess_ns, invoke_ns)

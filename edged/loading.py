@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
+from .engine.engines import Engines
 from .engine.geometry import Fit
 from .engine.interpreter import Engine
 from .engine.probe import Probed, probe
@@ -31,6 +34,10 @@ class LoadOptions:
     delegate: Delegate | None
     fit: Fit
     gives: Gives | None = None
+
+
+Loaded = WeakValueDictionary[Hashable, Engines]
+"""What serves, and can be shared: for as long as any model uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +82,22 @@ def examine(
 
 
 def build_model(
-    name: str, files: ModelFiles, path: Path, options: LoadOptions, reading: Reading | None
+    name: str,
+    files: ModelFiles,
+    path: Path,
+    options: LoadOptions,
+    reading: Reading | None,
+    *,
+    loaded: Loaded | None = None,
 ) -> Model:
     """The model whose private copy lies at ``path``, loaded and warmed up.
 
     ``reading`` None: the model is known to be good, and is read from the interpreter itself.
-    Raises ModelError, DelegateError.
+    ``loaded``: what it may share with others. Raises ModelError, DelegateError.
     """
-    engine = Engine(
-        path,
-        threads=options.threads,
-        delegate=options.delegate,
-        remembers=files.facts.remembers,
-    )
+    engines = _engines(files, path, options, loaded)
     if reading is None:
-        engine.invoke()  # some output shapes are known only afterwards
-        reading = read_model(files, engine.inputs, engine.shaped_outputs(), options.gives)
+        reading = read_model(files, engines.inputs, engines.outputs, options.gives)
     spec = ModelSpec(
         name=name,
         sha256=files.facts.sha256,
@@ -98,9 +105,27 @@ def build_model(
         task=reading.task.name,
         labels=reading.labels.known,
     )
-    model = _kind_of(reading)(spec, engine, reading, options.fit)
-    model.warm_up()
-    return model
+    return _kind_of(reading)(spec, engines, reading, options.fit)
+
+
+def _engines(files: ModelFiles, path: Path, options: LoadOptions, loaded: Loaded | None) -> Engines:
+    """Those that others use already, where they can be shared."""
+    remembers = files.facts.remembers
+    load = functools.partial(_warm_engine, path, options.threads, options.delegate, remembers)
+    if loaded is None or files.facts.may_have_state:
+        return Engines(load())
+    key = (path, options.threads, repr(options.delegate))
+    engines = loaded.get(key)
+    if engines is None:
+        engines = loaded[key] = Engines(load(), another=load)
+    return engines
+
+
+def _warm_engine(path: Path, threads: int, delegate: Delegate | None, remembers: bool) -> Engine:
+    """With all memory in place for the first frame, and all shapes of outputs known."""
+    engine = Engine(path, threads=threads, delegate=delegate, remembers=remembers)
+    engine.invoke()
+    return engine
 
 
 def _kind_of(reading: Reading) -> type[Model]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 from .decoders import Decoder
+from .engine.engines import Engines
 from .engine.geometry import Fit, Placement
 from .engine.interpreter import Engine
 from .inputs import WindowInput
@@ -42,11 +44,12 @@ def nothing() -> None:
 class Inference:
     """What one frame or window came to, and what that took.
 
-    ``placement`` is None for a window.
+    ``placement`` is None for a window. ``waited_ns``: for an interpreter.
     """
 
     decoded: Decoded
     placement: Placement | None
+    waited_ns: int
     preprocess_ns: int
     invoke_ns: int
 
@@ -56,36 +59,36 @@ class Model:
 
     It invokes once for what comes in. What is fed back goes on from window to window as long as
     these join, and begins anew where samples are missing in between. One that hears a stream
-    (``waiting`` over 1) has an ``infer`` of its own, which may invoke more often.
+    (``waiting`` over 1) invokes as often as there is something to invoke for.
     """
 
     waiting = 1
     """How many frames or windows may wait for it; with 1 the newest wins."""
 
-    def __init__(self, spec: ModelSpec, engine: Engine, reading: Reading, fit: Fit) -> None:
-        """Raises ModelError where the engine's input is not as the reading has it."""
+    def __init__(self, spec: ModelSpec, engines: Engines, reading: Reading, fit: Fit) -> None:
+        """``engines`` are shared only where one invocation leaves nothing to the next. Raises
+        ModelError where their input is not as the reading has it.
+        """
         self.spec = spec
         self.ref = spec.ref
         self.reading = reading
-        self._engine = engine
+        self._engines = engines
         self._position = reading.input.position
-        # That of a model which hears a stream is filled by its own ``infer``.
-        filler = reading.input.filler(engine.inputs[self._position], fit)
+        # That of a model which hears a stream is filled by its own ``_infer``.
+        filler = reading.input.filler(engines.inputs[self._position], fit)
         self._filler = cast(Filler[Any], filler)
         self._decoder: Decoder = reading.task.decoder
-        self._output = engine.output_view if reading.task.stored else engine.output
+        self._stored = reading.task.stored
         self._compares = reading.task.anomaly is not None
         self.want = self._filler.want
         self.fits = self._filler.fits
         self._goes_on = bool(reading.feedback) and isinstance(reading.input, WindowInput)
         self._first, self._end = 0, 0  # of the window before, where it matters
-        engine.feedback = reading.feedback
-        engine.reset_state()
-
-    def warm_up(self) -> None:
-        """Invoke once, so that the first frame finds all memory in place. Raises ModelError."""
-        self._engine.invoke()
-        self._engine.reset_state()
+        if not engines.shared:
+            engine = engines.borrow()
+            engine.feedback = reading.feedback
+            engine.reset_state()
+            engines.give_back(engine)
 
     def infer(self, item: Captured, meanwhile: Callable[[], None] = nothing) -> Inference:
         """One frame's or window's way through the model. Raises ModelError, NotFinite.
@@ -93,25 +96,47 @@ class Model:
         ``meanwhile`` is called right before the engine is: it lets other threads work, which have
         the interpreter of Python for themselves then.
         """
+        asked_ns = time.monotonic_ns()
+        engine = self._engines.borrow()
+        try:
+            return self._infer(item, engine, asked_ns, meanwhile)
+        except Exception as error:
+            _let_go(error)
+            raise
+        finally:
+            self._engines.give_back(engine)
+
+    def _infer(
+        self, item: Captured, engine: Engine, asked_ns: int, meanwhile: Callable[[], None]
+    ) -> Inference:
         began_ns = time.monotonic_ns()
         if self.reading.forgets:
-            self._engine.reset_variables()
+            engine.reset_variables()
         if self._goes_on:
             assert isinstance(item, Window)
-            self._follow(item)
-        placement = self._filler.fill(item, self._engine.input_view(self._position))
-        given = [self._engine.input(self._position)] if self._compares else []
+            self._follow(item, engine)
+        placement = self._filler.fill(item, engine.input_view(self._position))
+        given = [engine.input(self._position)] if self._compares else []
         meanwhile()
         filled_ns = time.monotonic_ns()
-        self._engine.invoke()
+        engine.invoke()
         invoked_ns = time.monotonic_ns()
-        decoded = self._decoder.decode([*self._outputs(), *given])
-        return Inference(decoded, placement, filled_ns - began_ns, invoked_ns - filled_ns)
+        decoded = self._decoder.decode([*self._outputs(engine), *given])
+        waited_ns, preprocess_ns = began_ns - asked_ns, filled_ns - began_ns
+        return Inference(decoded, placement, waited_ns, preprocess_ns, invoked_ns - filled_ns)
 
-    def _follow(self, window: Window) -> None:
+    def _follow(self, window: Window, engine: Engine) -> None:
         if not self._first < window.first <= self._end:
-            self._engine.reset_state()
+            engine.reset_state()
         self._first, self._end = window.first, window.first + len(window.samples)
 
-    def _outputs(self) -> Sequence[AnyArray]:
-        return [self._output(position) for position in range(len(self._engine.outputs))]
+    def _outputs(self, engine: Engine) -> Sequence[AnyArray]:
+        output = engine.output_view if self._stored else engine.output
+        return [output(position) for position in range(len(engine.outputs))]
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Of views of the interpreter's memory, which would keep others from running it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__

@@ -29,6 +29,7 @@ from .model import Model
 from .records import HeardClasses, Latency, Result
 from .samples import Captured
 from .service.metrics import PipelineStats
+from .slots import Turn
 from .tracking.stage import Tracking
 from .trial import Expected, Trial
 
@@ -52,7 +53,8 @@ class Serving:
 
 
 class Pipeline:
-    """Takes frames from ``slot`` until it is closed, and hands results to ``publish``.
+    """Takes frames from ``slot`` until it is closed, each when it is its ``turn``, and hands
+    results to ``publish``.
 
     ``on_fault`` is called with the reason when an inference fails, and with None at the first
     that succeeds again. ``on_trial`` is called when a trial is over, with what was on trial, the
@@ -78,6 +80,7 @@ class Pipeline:
         send: Callable[[], None],
         on_fault: Callable[[str | None], None],
         on_trial: Callable[[Serving, str | None, Serving], None],
+        turn: Turn,
     ) -> None:
         self.name = name
         self.slot = slot
@@ -91,9 +94,10 @@ class Pipeline:
         self._unsent = False
         self._on_fault = on_fault
         self._on_trial = on_trial
+        self._turn = turn
         self._faults = Lasting()
         self.busy_since_ns: int | None = None
-        """Since when a frame has been in hand; None: it waits for one."""
+        """Since when a frame has been in hand; None: it waits for one, or for its turn."""
         # Another thread appends what is to serve and what did before: the newest wins.
         self._coming: deque[tuple[Serving, Serving | None]] = deque(maxlen=1)
         self._before: Serving | None = None  # while there is a trial
@@ -118,29 +122,38 @@ class Pipeline:
         self._begin(serving, before)
         del before
         while True:
-            self.busy_since_ns = None
             if not len(self.slot):
                 self._send_unsent()
             try:
-                frame = self.slot.take()
+                since_ns = self.slot.wait()
             except Closed:
                 return
-            if frame is None:
-                continue
-            self.busy_since_ns = time.monotonic_ns()
-            # Windows that were still cut for the model before are its own.
-            if self._coming and self._coming[0][0].model.fits(frame):
-                # One that is on trial itself is gone back to only where there is none better.
-                before = self._before or serving
-                serving = self._coming.popleft()[0]
-                self._begin(serving, before)
-                del before
-            if serving.model.fits(frame):
-                serving = self._serve(frame, serving)
-            else:
-                self.stats.unfit += 1
-            # Held no longer than needed, so that the source can use its buffer again.
-            del frame
+            # Only then is the frame taken: until its turn has come a newer one replaces it.
+            self._turn.begin(since_ns, self._send_unsent)
+            try:
+                frame = self.slot.take(0)
+                self.busy_since_ns = time.monotonic_ns()
+                if frame is not None:
+                    serving = self._serve_next(frame, serving)
+                # Held no longer than needed, so that the source can use its buffer again.
+                del frame
+            finally:
+                self.busy_since_ns = None
+                self._turn.end()
+
+    def _serve_next(self, frame: Captured, serving: Serving) -> Serving:
+        """One frame, by what was swapped in where that has come; what serves the next one."""
+        # Windows that were still cut for the model before are its own.
+        if self._coming and self._coming[0][0].model.fits(frame):
+            # One that is on trial itself is gone back to only where there is none better.
+            before = self._before or serving
+            serving = self._coming.popleft()[0]
+            self._begin(serving, before)
+            del before
+        if serving.model.fits(frame):
+            return self._serve(frame, serving)
+        self.stats.unfit += 1
+        return serving
 
     def _begin(self, serving: Serving, before: Serving | None) -> None:
         if serving.expected is None:
@@ -195,6 +208,7 @@ class Pipeline:
         """One frame's way; where its time went. Raises ModelError, with nothing published."""
         taken_ns = time.monotonic_ns()
         inference = model.infer(frame, self._send_unsent)
+        taken_ns += inference.waited_ns
         findings = filter_.apply(inference.decoded, inference.placement)
         if self._tracking is not None:
             threshold = filter_.threshold or 0.0

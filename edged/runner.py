@@ -39,6 +39,7 @@ from .records import (
 from .samples import Captured, Want
 from .service.governor import FULL, Slowing
 from .service.metrics import PipelineStats
+from .slots import Slots
 from .sources import Source
 from .store.baselines import Baselines, Learnt
 from .supervisor import Vitals
@@ -101,6 +102,7 @@ class Runner:
         on_trial: Callable[[Runner, Serving, str | None, Serving], None],
         on_model: Callable[[], None],
         on_end: Callable[[], None],
+        slots: Slots,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """``now_ns``: the clock by which one that others start is put to sleep again."""
@@ -143,6 +145,7 @@ class Runner:
             send=send,
             on_fault=self._health.inference,
             on_trial=lambda *trial: on_trial(self, *trial),
+            turn=slots.turn(plan.options.threads),
         )
         # A hung inference is beyond reach: the process must be able to end all the same.
         self._thread = threading.Thread(target=self._run, name=f"infer-{plan.name}", daemon=True)

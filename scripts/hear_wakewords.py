@@ -40,6 +40,7 @@ from edged.pipeline import Pipeline, Serving
 from edged.records import Decoded, Findings, HeardClasses, Result
 from edged.samples import Captured, Gives
 from edged.service.metrics import PipelineStats
+from edged.slots import Slots
 from edged.sources.wav import WavSource
 from edged.sources.windowed import WindowedSource
 from edged.store.models import read_model_files
@@ -101,6 +102,7 @@ def hear(model: Model, path: Path) -> tuple[Noting, int]:
         send=lambda: None,
         on_fault=lambda reason: sys.exit(reason) if reason else None,
         on_trial=lambda *_: None,
+        turn=Slots(1).turn(threads=1),
     )
     filter_ = Noting(model)
     pipeline.swap(Serving("", model, filter_, None))

@@ -15,6 +15,7 @@ from edged.gate import MotionRule
 from edged.publish import SpoolSettings
 from edged.publish.tls import TlsFiles
 from edged.records import Size
+from edged.service import machine
 from edged.sources.images import ImagesSource
 from edged.sources.pi_camera import Picamera2Source
 from edged.sources.synthetic import SyntheticSource
@@ -78,7 +79,8 @@ def test_recordings_wait_or_drop_as_the_contract_says(
     assert (plan.realtime, plan.fps) == (realtime, fps)
 
 
-def test_a_plan_holds_what_the_pipelines_table_says() -> None:
+def test_a_plan_holds_what_the_pipelines_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 2)
     plan = make_plan(
         pipeline(
             'kind = "picamera2"\nsize = [640, 480]',
@@ -96,6 +98,16 @@ def test_a_gate_has_defaults_for_all_but_its_kind() -> None:
     assert make_plan(pipeline('kind = "v4l2"')).gate is None
     plan = make_plan(pipeline('kind = "v4l2"', 'gate.kind = "motion"'))
     assert plan.gate == MotionRule(contrast=6, share=0.0005, hold_s=2, heartbeat_s=10)
+
+
+def test_an_interpreter_has_no_more_threads_than_there_are_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 3)
+    threads = [
+        load_options(pipeline('kind = "synthetic"', f"threads = {n}")).threads for n in (1, 3, 8)
+    ]
+    assert threads == [1, 3, 3]
 
 
 def test_only_a_camera_that_scales_at_no_cost_is_asked_for_a_size() -> None:

@@ -30,6 +30,7 @@ from edged.records import (
     Value,
 )
 from edged.runner import Runner
+from edged.slots import Slots
 
 S = 1_000_000_000
 ASLEEP = 'asleep until pipeline ear finds "okay nabu"'
@@ -192,6 +193,7 @@ def started(told: Told, clock: Clock) -> Iterator[Started]:
                 on_trial=lambda *_: None,
                 on_model=lambda: None,
                 on_end=lambda: None,
+                slots=Slots(2),
                 now_ns=clock,
             )
         )

@@ -17,6 +17,7 @@ from edged.climate import LOOK_EVERY_S, Climate
 from edged.records import Health, HealthState
 from edged.runner import Runner
 from edged.service.chip import Chip
+from edged.slots import Slots
 
 
 class Weather:
@@ -57,6 +58,7 @@ def runner(told: Told) -> Iterator[Runner]:
         on_trial=lambda *_: None,
         on_model=lambda: None,
         on_end=lambda: None,
+        slots=Slots(2),
     )
     made.start()
     yield made

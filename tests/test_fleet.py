@@ -18,6 +18,7 @@ from edged.model import Model
 from edged.records import Health, HealthState, Result
 from edged.runner import Runner
 from edged.service.governor import FULL
+from edged.slots import Slots
 from edged.store.models import read_model_files
 
 EAR = 'name = "ear"\nmodel = "m"\nsource = {kind = "images", path = "ear"}'
@@ -98,7 +99,7 @@ def fleet(
 
     intake = cast("Intake", Models(model))
     ends = Ends(told.publish, lambda: None, lambda: None, lambda: None)
-    made = Fleet(make_source, intake, NOTHING_LEARNT, lambda: FULL, ends)
+    made = Fleet(make_source, intake, NOTHING_LEARNT, lambda: FULL, ends, slots=Slots(2))
     yield made
     made.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -43,6 +44,31 @@ def test_a_slot_that_is_given_fewer_places_drops_what_has_none() -> None:
     slot.put(3)
     assert slot.take(0) == 3
     assert slot.dropped == 3
+
+
+def test_a_slot_tells_since_when_an_item_waits_though_a_newer_one_replaced_it() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    before_ns = time.monotonic_ns()
+    slot.put(1)
+    after_ns = time.monotonic_ns()
+    slot.put(2)
+    assert before_ns <= slot.wait() <= after_ns
+    assert slot.take(0) == 2
+    slot.put(3)
+    assert slot.wait() >= after_ns
+
+
+def test_what_waits_for_an_item_gets_the_last_ones_before_the_end() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    waited: list[int] = []
+    waiter = in_thread(lambda: waited.append(slot.wait()))
+    slot.put(1)
+    slot.close()
+    waiter.join(BOUND_S)
+    assert waited == [slot.wait()]
+    assert slot.take(0) == 1
+    with pytest.raises(Closed):
+        slot.wait()
 
 
 def test_an_empty_slot_gives_none_when_the_time_is_over() -> None:

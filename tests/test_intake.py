@@ -31,6 +31,7 @@ from edged.loading import LoadOptions
 from edged.records import HealthState, ModelReport, Result, Verdict
 from edged.runner import Runner
 from edged.samples import Gives
+from edged.slots import Slots
 from edged.store.atomic import Disk
 from edged.store.minisign import PublicKey
 from edged.store.models import read_model_files
@@ -106,6 +107,7 @@ class Kitchen:
                 on_trial=self.intake.trial_over,
                 on_model=lambda: None,
                 on_end=lambda: None,
+                slots=Slots(2),
             )
         )
         self.runners[-1].start()
@@ -420,6 +422,19 @@ def test_two_pipelines_on_one_model_swap_each_from_one_probe(kitchen: Kitchen) -
     assert times_ns[1] - times_ns[0] < (times_ns[0] - put_ns) / 2
     for name in ("front", "back"):
         kitchen.told.wait_for(Result, of(name, new))
+
+
+@pytest.mark.parametrize(("model", "interpreters"), [("classifier_int8", 1), ("stateful", 2)])
+def test_pipelines_on_one_model_share_its_interpreter_unless_that_remembers(
+    kitchen: Kitchen, model: str, interpreters: int
+) -> None:
+    others = weakref.WeakSet(engines())
+    kitchen.lay(model)
+    for name in ("front", "back"):
+        kitchen.pipeline(name)
+    for name in ("front", "back"):
+        kitchen.told.wait_for(Result, lambda result, name=name: result.pipeline == name)
+    assert sum(engine not in others for engine in engines()) == interpreters
 
 
 def test_what_one_pipeline_found_when_it_began_is_offered_to_the_others_too(

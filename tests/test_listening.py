@@ -120,13 +120,6 @@ def test_it_goes_on_where_the_stream_does(model: Model) -> None:
     assert [each.ended_s for each in found][-1] == pytest.approx(0.96)
 
 
-def test_a_warm_up_leaves_nothing_behind(house: House) -> None:
-    sound = bursts(0.1, seconds=0.51)
-    warm = loaded(house)
-    warm.warm_up()
-    assert probabilities(warm, windows(sound)) == by_hand(sound)
-
-
 def test_two_pipelines_with_the_same_model_hear_each_for_itself(house: House) -> None:
     one, other = (loaded(house) for _ in range(2))
     loud, quiet = bursts(0.0, seconds=0.51), bursts(seconds=0.51)

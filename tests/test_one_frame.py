@@ -17,6 +17,7 @@ import pytest
 from household import SMALL_MODELS
 
 from edged.cadence import Cadence, Publish
+from edged.engine.engines import Engines
 from edged.engine.geometry import Fit
 from edged.engine.interpreter import Engine
 from edged.engine.preprocess import Preprocessor
@@ -29,6 +30,7 @@ from edged.publish.messages import encode
 from edged.reading import read_model
 from edged.records import Frame, Latency, ModelSpec, PixelOrder, Result
 from edged.service.metrics import PipelineStats
+from edged.slots import Slots
 from edged.sources.images import ImagesSource
 from edged.store.models import read_model_files
 
@@ -148,9 +150,10 @@ def test_a_picture_becomes_a_published_box(tmp_path: Path) -> None:
     spec = ModelSpec(
         "shapes", files.facts.sha256, files.facts.size_bytes, reading.task.name, ("rose",)
     )
-    model = Model(spec, engine, reading, Fit.LETTERBOX)
+    model = Model(spec, Engines(engine), reading, Fit.LETTERBOX)
 
-    # Pipeline takes frames out of a slot and hands results on; step is one frame's journey.
+    # Pipeline takes frames out of a slot, each when it may use a core, and hands results on; step
+    # is one frame's journey.
     slot: LatestSlot[Frame] = LatestSlot()
     published: list[Result] = []
     pipeline = Pipeline(
@@ -163,6 +166,7 @@ def test_a_picture_becomes_a_published_box(tmp_path: Path) -> None:
         send=lambda: None,
         on_fault=lambda reason: pytest.fail(f"a fault: {reason}"),
         on_trial=lambda *_: pytest.fail("nothing is on trial"),
+        turn=Slots(1).turn(threads=1),
     )
     filter_ = Filter(lambda number: "rose", threshold=0.5, allowed=("rose",), max_results=25)
 

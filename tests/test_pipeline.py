@@ -13,6 +13,7 @@ import pytest
 from household import BLUE, RED, SMALL_MODELS
 
 from edged.cadence import Cadence, Publish
+from edged.engine.engines import Engines
 from edged.engine.geometry import Fit
 from edged.engine.interpreter import Engine
 from edged.filter import Filter
@@ -23,6 +24,7 @@ from edged.reading import read_model
 from edged.records import Frame, ModelSpec, PixelOrder, Result
 from edged.samples import Captured, Channel, Gives, Window
 from edged.service.metrics import PipelineStats
+from edged.slots import Slots
 from edged.store.models import read_model_files
 from edged.trial import Expected
 
@@ -42,7 +44,7 @@ def model(name: str) -> Model:
     gives = Gives.WINDOWS if name.startswith("window") else Gives.FRAMES
     reading = read_model(files, engine.inputs, engine.outputs, gives)
     spec = ModelSpec(name, files.facts.sha256, len(files.data), reading.task.name, ())
-    return Model(spec, engine, reading, Fit.STRETCH)
+    return Model(spec, Engines(engine), reading, Fit.STRETCH)
 
 
 def serving(name: str, expected: Expected | None = None) -> Serving:
@@ -98,6 +100,7 @@ class Run:
             on_trial=lambda tried, failure, now: self.trials.append(
                 (tried.bundle, failure, now.bundle)
             ),
+            turn=Slots(2).turn(1),
         )
         self._pipeline.swap(*(self.first or (serving(self.name, self.expected), None)))
         self._pipeline.run()
@@ -121,7 +124,7 @@ class _Slot(LatestSlot[Captured]):
         self._frames = iter(enumerate(frames))
         self._before_frame = before_frame
 
-    def take(self, timeout_s: float | None = None) -> Captured | None:
+    def wait(self) -> int:
         coming = next(self._frames, None)
         if coming is None:
             self.close()
@@ -129,7 +132,7 @@ class _Slot(LatestSlot[Captured]):
             number, item = coming
             self._before_frame(number)
             self.put(item)
-        return super().take(timeout_s)
+        return super().wait()
 
 
 def test_a_result_tells_when_from_which_model_and_how_long() -> None:

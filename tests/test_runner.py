@@ -26,6 +26,7 @@ from edged.records import ClassScore, Health, HealthState, Result, Size, Verdict
 from edged.runner import Runner
 from edged.samples import Gives, Samples
 from edged.service.governor import Slowing
+from edged.slots import Slots
 from edged.sources import Source
 from edged.sources.windowed import WindowedSource
 from edged.store.models import read_model_files
@@ -69,6 +70,7 @@ def started(told: Told, trials: list[tuple[Serving, str | None, Serving]]) -> It
             on_trial=lambda _, *trial: trials.append(trial),
             on_model=lambda: None,
             on_end=on_end,
+            slots=Slots(2),
         )
         runners.append(runner)
         runner.start()

@@ -1,4 +1,4 @@
-"""One model in one interpreter, owned by one thread.
+"""One model in one interpreter, used by one thread at a time.
 
 A NumPy view of the interpreter's memory must not be alive while ``invoke`` runs (its tensors may
 move, and the runtime refuses); so views are made for each use and never kept.
@@ -53,6 +53,8 @@ class Engine:
         except (ValueError, RuntimeError, OSError, TypeError) as error:
             raise ModelError(f"the runtime cannot load it: {one_line(error)}") from error
         self.feedback: Mapping[int, int] = {}
+        self.failed = False
+        """Whether the last invocation has failed."""
 
     def _begun(self, path: Path | None) -> Any:
         """A new interpreter, of what is held in memory or else of the file."""
@@ -91,10 +93,12 @@ class Engine:
 
     def invoke(self) -> None:
         """Run the model on what its inputs hold. Releases the GIL. Raises ModelError."""
+        self.failed = True
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the runtime cannot run it: {one_line(error)}") from error
+        self.failed = False
         for position, source in self.feedback.items():
             np.copyto(self.input_view(position), self.output_view(source))
 

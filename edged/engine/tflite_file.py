@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,6 +57,8 @@ _CUSTOM_OPERATORS_OF_RUNTIMES = frozenset(
     }
 )
 
+_WITH_STATE = re.compile(r"VAR_HANDLE|SVDF|RNN|LSTM|CALL|WHILE|^IF$")
+
 _MOST_NAMES = 3
 _LONGEST_NAME = 100
 
@@ -86,6 +89,14 @@ class ModelFile:
     def remembers(self) -> bool:
         """Whether it keeps variables from one invocation to the next."""
         return "VAR_HANDLE" in self.operators
+
+    @property
+    def may_have_state(self) -> bool:
+        """Whether an interpreter of it may carry anything from one invocation to the next: in
+        inputs that are fed back, in variables, in those of recurrent operators, or in a graph
+        beside the main one.
+        """
+        return len(self.inputs) > 1 or any(map(_WITH_STATE.search, self.operators))
 
     def embedded_labels(self, output: int) -> LabelFile | None:
         """The label file of an output: the one its metadata names, else the only one there is."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
+import os
 import platform
 import secrets
 from pathlib import Path
@@ -15,6 +17,22 @@ def memory_bytes(root: Path = Path("/")) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def cores(root: Path = Path("/")) -> int:
+    """How many this process may use: those it may run on, or what ``CPUQuota`` leaves of them, in
+    whole ones (cgroup v2, cpu.max).
+    """
+    count = len(os.sched_getaffinity(0))
+    top = root / "sys/fs/cgroup"
+    with contextlib.suppress(OSError):
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        own = next((line[4:] for line in lines if line.startswith("0::/")), "")
+        for group in [top / own, *(top / own).parents]:
+            with contextlib.suppress(OSError, ValueError):  # not below the top; or "max"
+                quota_us, period_us = map(int, (group / "cpu.max").read_text().split())
+                count = min(count, math.ceil(quota_us / period_us))
+    return max(1, count)
 
 
 def os_name(root: Path = Path("/")) -> str:

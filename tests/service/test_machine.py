@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -19,6 +20,32 @@ def put(root: Path, name: str, text: str) -> None:
 def test_resident_memory_is_read_in_bytes(tmp_path: Path) -> None:
     put(tmp_path, "proc/self/status", "Name:\tedged\nVmPeak:\t  9000 kB\nVmRSS:\t   1234 kB\n")
     assert machine.memory_bytes(tmp_path) == 1234 * 1024
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, 3),
+        ({"a/b": "max 100000"}, 3),
+        ({"a/b": "100000 100000"}, 1),
+        ({"a/b": "max 100000", "a": "150000 100000"}, 2),
+        ({"a/b": "20000 100000"}, 1),
+        ({"a/b": "900000 100000"}, 3),
+        ({"other": "100000 100000"}, 3),
+    ],
+)
+def test_cores_are_those_it_may_run_on_and_may_use_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, str], expected: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 3})
+    put(tmp_path, "proc/self/cgroup", "10:cpuset:/elsewhere\n0::/a/b\n")
+    for group, limit in limits.items():
+        put(tmp_path, f"sys/fs/cgroup/{group}/cpu.max", f"{limit}\n")
+    assert machine.cores(tmp_path) == expected
+
+
+def test_cores_are_known_where_there_are_no_control_groups(tmp_path: Path) -> None:
+    assert machine.cores(tmp_path) == len(os.sched_getaffinity(0))
 
 
 def test_this_process_has_some_memory() -> None:
