@@ -9,7 +9,7 @@ from typing import cast
 
 from .engine.interpreter import Engine
 from .engine.sound import StreamFiller
-from .model import Inference, Model, nothing
+from .model import Inference, Model
 from .records import FloatArray, HeardClasses, ScoredClasses
 from .samples import Captured, Window
 
