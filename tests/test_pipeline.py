@@ -207,6 +207,7 @@ def test_a_result_is_sent_when_the_engine_is_about_to_work_or_nothing_waits(
         send=lambda: said.append("sent"),
         on_fault=lambda _: None,
         on_trial=lambda *_: None,
+        turn=Slots(1).turn(1),
     )
     pipeline.swap(served)
     pipeline.run()

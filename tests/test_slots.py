@@ -94,6 +94,17 @@ def test_no_more_work_at_a_time_than_there_are_slots(
     third.wait()
 
 
+def test_what_is_left_to_do_is_done_before_a_wait_and_only_then() -> None:
+    slots, done = Slots(1), threading.Event()
+    holder, other = slots.turn(1), slots.turn(1)
+    holder.begin(0, lambda: pytest.fail("it did not have to wait"))
+    waiting = threading.Thread(target=lambda: other.begin(0, done.set), daemon=True)
+    waiting.start()
+    assert done.wait(BOUND_S)
+    holder.end()
+    waiting.join(BOUND_S)
+
+
 def test_whose_frame_has_waited_for_longest_comes_first(
     clock: Clock, ask: Callable[..., Asking]
 ) -> None:
