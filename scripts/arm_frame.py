@@ -34,6 +34,7 @@ from edged.publish.messages import encode
 from edged.records import Frame, PixelOrder, Result
 from edged.samples import Captured
 from edged.service.metrics import PipelineStats
+from edged.slots import Slots
 from edged.store.models import read_model_files
 
 _FRAMES = 4  # the first ones warm caches up
@@ -102,6 +103,7 @@ def whole_way(serving: Serving, picture: np.ndarray[Any, Any]) -> None:
         send=lambda: None,
         on_fault=fault,
         on_trial=fault,
+        turn=Slots(1).turn(threads=1),
     )
     pipeline.swap(serving)
     give()
@@ -120,7 +122,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     files = read_model_files(options.model)
     model = build_model("model", files, options.model, how, None)
-    engine: Any = model._engine
+    engine: Any = model._engines.borrow()
     picture = cv2.imread(str(options.picture))
     assert picture is not None
     taken, count, left = delegated(engine._interpreter._get_ops_details())
@@ -133,6 +135,7 @@ def main() -> None:
     os.getppid()
     engine.invoke()
     os.getppid()
+    model._engines.give_back(engine)
     filter_ = Filter(lambda number: str(number), threshold=0.5, allowed=None, max_results=25)
     whole_way(Serving("model", model, filter_, expected=None), picture)
 
