@@ -22,11 +22,12 @@ from .publish.messages import MAX_PAYLOAD_BYTES
 from .publish.publisher import CAPACITY
 from .publish.settings import addresses
 from .publish.steady import BURST, PER_S
-from .publish.topics import HEARD, PUBLISHED, RESULT, Pace, Publication
+from .publish.topics import EVENT, HEARD, PUBLISHED, RESULT, Pace, Publication
 from .records import KEYPOINTS, MOST_PEOPLE
 from .service.metrics import INTERVAL_S
 
 _HOUR_S = 3600
+_OF_FINDINGS = ("result", "event", "counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class Audit:
 
 def audit(config: configuration.Config, state_dir: Path, models_dir: Path) -> Audit:
     sends = tuple(_sent(config))
-    results = max(sent.most_bytes for sent in sends if sent.kind == RESULT.kind)
+    queued = (RESULT.kind, EVENT.kind)
+    results = max((sent.most_bytes for sent in sends if sent.kind in queued), default=0)
     return Audit(
         sends=sends,
         hears=tuple(_heard(config)),
@@ -105,7 +107,8 @@ def _sent(config: configuration.Config) -> Iterator[Sent]:
             continue
         if "{pipeline}" in entry.topic:
             for pipeline in config.pipelines:
-                yield _topic(entry, config, pipeline)
+                if entry.kind in pipeline.tells or entry.kind not in _OF_FINDINGS:
+                    yield _topic(entry, config, pipeline)
         else:
             yield _topic(entry, config, None)
 
@@ -180,6 +183,11 @@ def _limits(
             longest = max(map(_json_bytes, pipeline.labels))
             limits[f"{findings}[].label"] = longest
     limits["values"] = pipeline.max_results
+    limits |= {"zones": len(pipeline.zones), "lines": len(pipeline.lines)}
+    names = [_json_bytes(zone.name) for zone in pipeline.zones]
+    names += [_json_bytes(line.name) for line in pipeline.lines]
+    longest = max(names, default=len("null"))
+    limits |= {"zone": max(longest, len("null")), "zones.*": longest, "lines.*": longest}
     if pipeline.labels is not None:
         limits["values.*"] = max(map(_json_bytes, pipeline.labels))
     return limits
@@ -205,6 +213,12 @@ def _pace(
             return per_hour, f"{Pace.COMMAND.value}, at most {MOST_PER_MINUTE} a minute"
         case Pace.CONNECTION:
             return 2 * connections, Pace.CONNECTION.value
+        case Pace.EVENT:
+            assert pipeline is not None
+            events = pipeline.events or configuration.Events()
+            # What began ends, and those that were open at a kill do at the next start.
+            per_hour = 2 * events.max_per_minute * 61
+            return per_hour, f"{Pace.EVENT.value} (events.max_per_minute)"
         case Pace.RESULT:
             assert pipeline is not None
             return _results(pipeline)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from . import config as configuration
 from .announcer import FILE_NAME as HOME_ASSISTANT_FILE
+from .event_ledger import FILE_NAME as EVENTS_FILE
 from .publish.settings import addresses
 from .store.baselines import FILE_NAME as BASELINES_FILE
 from .store.models import BESIDE, SUFFIX
@@ -67,6 +68,11 @@ def writes(config: configuration.Config, state_dir: Path, models_dir: Path) -> I
     learnt = state_dir / BASELINES_FILE
     yield Place(f"{learnt}", "what is usual, as anomaly detectors have learnt it: one number each")
     yield Place(f"{learnt.with_name(f'.new-{learnt.name}')}", "the same before it takes its place")
+    lasting = state_dir / EVENTS_FILE
+    yield Place(f"{lasting}", "events that last, as their ends would be told")
+    yield Place(
+        f"{lasting.with_name(f'.new-{lasting.name}')}", "the same before it takes its place"
+    )
     if config.spool.max_bytes > 0:
         spool = state_dir / "spool.db"
         yield Place(f"{spool}", "results, as they are sent, that wait for the broker")

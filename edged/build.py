@@ -16,6 +16,8 @@ from .engine.runtime import Delegate
 from .gate import MotionRule
 from .loading import LoadOptions
 from .minimise import Minimiser
+from .presence.areas import Line, Zone
+from .presence.stage import Rules
 from .publish import SpoolSettings
 from .publish.settings import MqttSettings, addresses
 from .publish.tls import TlsFiles
@@ -116,13 +118,47 @@ def make_plan(pipeline: configuration.Pipeline) -> Plan:
         options=load_options(pipeline),
         trigger=None if pipeline.when is None else _trigger(pipeline.when),
         gate=None if pipeline.gate is None else _motion_rule(pipeline.gate),
-        track=None if pipeline.track is None else _track_settings(pipeline.track),
+        track=_track_settings(pipeline),
         minimiser=_minimiser(pipeline),
+        presence=_presence_rules(pipeline) if "counts" in pipeline.tells else None,
+        tells=pipeline.tells,
     )
 
 
-def _track_settings(track: configuration.Track) -> TrackSettings:
+def _by_track(pipeline: configuration.Pipeline) -> bool:
+    return pipeline.track is not None or bool(pipeline.zones or pipeline.lines)
+
+
+def _track_settings(pipeline: configuration.Pipeline) -> TrackSettings | None:
+    if not _by_track(pipeline):
+        return None
+    track = pipeline.track or configuration.Track()
     return TrackSettings(low=track.low, lost_s=track.lost_s)
+
+
+def _presence_rules(pipeline: configuration.Pipeline) -> Rules:
+    events = pipeline.events or configuration.Events()
+    return Rules(
+        zones=tuple(
+            Zone(zone.name, zone.polygon, _labels(zone.labels), zone.anchor)
+            for zone in pipeline.zones
+        ),
+        lines=tuple(
+            Line(line.name, line.start, line.end, _labels(line.labels), line.anchor)
+            for line in pipeline.lines
+        ),
+        appear=events.appear_frames,
+        gone=events.gone_frames,
+        update_s=events.update_s,
+        per_minute=events.max_per_minute,
+        by_track=_by_track(pipeline),
+        tells_events="event" in pipeline.tells,
+        minimiser=Minimiser(pipeline.coarse, pipeline.min_count),
+    )
+
+
+def _labels(labels: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if labels is None else frozenset(map(publishable, labels))
 
 
 def _minimiser(pipeline: configuration.Pipeline) -> Minimiser | None:

@@ -12,6 +12,7 @@ class Publish(enum.Enum):
     EVERY = "every"
     CHANGE = "change"
     INTERVAL = "interval"
+    NEVER = "events"
 
 
 class Cadence:
@@ -32,7 +33,7 @@ class Cadence:
 
         ``happens``: they are of what happens, not of how things are.
         """
-        if happens and not findings:
+        if self._publish is Publish.NEVER or (happens and not findings):
             return False
         if self._publish is Publish.EVERY or (happens and self._publish is Publish.CHANGE):
             return True

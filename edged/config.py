@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .config_frame import Events
 from .config_tables import (
     Config,
     Csv,
@@ -42,6 +43,7 @@ __all__ = [
     "Config",
     "Csv",
     "Device",
+    "Events",
     "Exclusive",
     "Gate",
     "Iio",

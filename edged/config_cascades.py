@@ -26,6 +26,10 @@ def cascade_problems(pipelines: list[Any]) -> Iterator[Problem]:
             advice = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(by_name)}"
             yield Problem(f"{path}.pipeline", f"there is no pipeline {shown(other)}; {advice}")
             continue
+        if by_name[other].get("publish") == "events" or "only" in by_name[other]:
+            reason = f"{shown(other)} publishes no results, which alone could start this one"
+            yield Problem(f"{path}.pipeline", f'{reason}; give it another publish than "events"')
+            continue
         circle = _circle(_name(table), waits_for)
         if circle and not told & set(circle):
             told.update(circle)

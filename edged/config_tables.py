@@ -15,7 +15,7 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from .config_cascades import cascade_problems
-from .config_frame import Masks
+from .config_frame import Events, Lines, Masks, Zones, name_problems
 from .config_types import (
     Bytes,
     Fps,
@@ -218,7 +218,8 @@ class Pipeline(Table, frozen=True, kw_only=True):
     threshold: Share | None = None
     labels: Labels | None = None
     max_results: Annotated[int, Meta(ge=1, le=100)] = 25
-    publish: Literal["every", "change", "interval"] = "every"
+    publish: Literal["every", "change", "interval", "events"] = "every"
+    only: Literal["counts"] | None = None
     interval_s: Seconds = 10
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     fit: Literal["stretch", "letterbox", "crop"] = "stretch"
@@ -228,6 +229,9 @@ class Pipeline(Table, frozen=True, kw_only=True):
     gate: Gate | None = None
     track: Track | None = None
     masks: Masks = ()
+    zones: Zones = ()
+    lines: Lines = ()
+    events: Events | None = None
     coarse: Annotated[float, Meta(ge=0.01, le=1)] | None = None
     min_count: Annotated[int, Meta(ge=1, le=100)] = 1
     source: Annotated[SourceTable, Meta(description="a [pipelines.source] table with a kind")]
@@ -235,6 +239,17 @@ class Pipeline(Table, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.name:
             force_setattr(self, "name", self.model)
+
+    @property
+    def tells(self) -> frozenset[str]:
+        """Which of "result", "event" and "counts" leave the device."""
+        if self.only == "counts":
+            return frozenset({"counts"})
+        if self.publish == "events":
+            return frozenset({"event", "counts"})
+        if self.zones or self.lines or self.events is not None:
+            return frozenset({"result", "event", "counts"})
+        return frozenset({"result"})
 
     @classmethod
     def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -249,9 +264,12 @@ class Pipeline(Table, frozen=True, kw_only=True):
             yield Problem("name", reason)
         source = table.get("source")
         kind = source.get("kind") if isinstance(source, dict) else None
-        for key, advice in (("masks", "take them out"), ("track", "take it out")):
+        for key in ("masks", "zones", "lines", "track"):
             if kind in _SENSOR_KINDS and table.get(key) not in (None, []):
+                advice = "take it out" if key == "track" else "take them out"
                 yield Problem(key, f"a {kind} source gives no pictures; {advice}")
+        for key in ("zones", "lines"):
+            yield from name_problems(table, key)
         if "gate" in table and kind in _SENSOR_KINDS:
             reason = f"looks for motion in pictures, and {shown(kind)} gives none; leave it out"
             yield Problem("gate", reason)

@@ -23,6 +23,8 @@ from .climate import Climate
 from .clock import SystemClock
 from .engine import runtime as binding
 from .errors import ConfigError
+from .event_ledger import FILE_NAME as EVENTS_FILE
+from .event_ledger import EventLedger
 from .events import Event, about
 from .fleet import Ends, Fleet
 from .handoff import Closed
@@ -32,7 +34,7 @@ from .publish.commands import CommandRefused
 from .publish.publisher import Publisher
 from .publish.settings import MqttSettings
 from .publish.topics import HOME_ASSISTANT_STATUS, topic_for
-from .records import Info, Metrics, Record, Result
+from .records import Happening, Info, Metrics, Record, Result
 from .remote import Remote
 from .service import machine
 from .service.metrics import INTERVAL_S
@@ -51,6 +53,7 @@ log = logging.getLogger("edged.daemon")
 # Of the 5 s in which a stop must be over, beside what ``fleet`` takes for the frames in hand.
 _INTAKE_STOP_S = 0.5
 _PUBLISHER_CLOSE_S = 2.0
+_LEDGER_CLOSE_S = 0.3
 # Threads that wait for the GIL ask for it after this time; by default it is 5 ms, which an
 # inference thread would lose after every invocation to a source that decodes in Python.
 _SWITCH_INTERVAL_S = 0.0005
@@ -95,6 +98,9 @@ class Daemon:
         )
         spool = spool_settings(config.spool, state_dir)
         self._publisher = Publisher(settings, context, spool=spool)
+        self._ledger = EventLedger(
+            state_dir / EVENTS_FILE, context, machine.boot_id(Path("/")), self._publisher
+        )
         self._announcer = Announcer(context, Memory(state_dir / FILE_NAME), self._publisher)
         if context.home_assistant:
             status = topic_for(HOME_ASSISTANT_STATUS, context)
@@ -138,6 +144,8 @@ class Daemon:
         with contextlib.suppress(OSError):  # the watcher tells where there is none, and waits
             self._models_dir.mkdir(parents=True, exist_ok=True)
         self._publisher.start()
+        self._ledger.open()
+        self._ledger.start()
         self._announcer.open()
         self._baselines.open()
         self._take_signals()
@@ -201,6 +209,7 @@ class Daemon:
             "the publisher": self._publisher.alive,
             "the thread that takes in models": self._intake.alive,
             "the watcher of the models directory": self._watcher.alive,
+            "the thread that keeps events": self._ledger.alive,
         }
         died = [name for name, alive in threads.items() if not alive]
         self._supervisor.look(vitals, Outlook(self._publisher.metrics().depth, died))
@@ -208,6 +217,7 @@ class Daemon:
     def _deliver_rest(self) -> None:
         """All recordings are over: wait for the broker as long as it takes, or for a signal."""
         log.info("all pipelines have ended", extra=about(Event.STOP))
+        self._ledger.flush()
         told = False
         while not self._publisher.wait_delivered(self._supervisor.tick_s):
             self._look_after()
@@ -233,10 +243,12 @@ class Daemon:
         self._watcher.stop(_INTAKE_STOP_S)
         self._fleet.stop()
         self._intake.stop(_INTAKE_STOP_S)
+        self._ledger.close(_LEDGER_CLOSE_S)
         self._announcer.check()
         self._baselines.write()
         self._publish_metrics()
         self._publisher.close(_PUBLISHER_CLOSE_S)
+        self._ledger.finish()
 
     # ---- what is read again ----------------------------------------------------------------------
 
@@ -267,6 +279,9 @@ class Daemon:
     def _publish(self, record: Record) -> None:
         """From any thread; one that was left behind at the end may still come with something."""
         with contextlib.suppress(Closed):
+            if isinstance(record, Happening):
+                self._ledger.put(record)
+                return
             # When a result is to be sent is said by its pipeline.
             self._publisher.publish(record, later=isinstance(record, Result))
 

@@ -169,7 +169,10 @@ class Fleet:
         runner = Runner(
             replace(plan, threshold=self._thresholds.get(table.name, plan.threshold)),
             masked(self._make_source(table.source), table),
-            Cadence(Publish(table.publish), table.interval_s),
+            Cadence(
+                Publish(table.publish) if "result" in table.tells else Publish.NEVER,
+                table.interval_s,
+            ),
             self._sequences[table.name],
             track_ids=self._track_ids[table.name],
             baselines=self._baselines,

@@ -1,7 +1,7 @@
 """One frame's or window's journey: from the slot through the model to the publisher.
 
-    slot -> model (preprocess, invoke, decode) -> filter -> tracking -> minimiser -> cadence
-    -> publish
+    slot -> model (preprocess, invoke, decode) -> filter -> tracking -> presence -> minimiser
+    -> cadence -> publish
 
 What is said of frames here holds for windows of samples too.
 
@@ -26,6 +26,7 @@ from .filter import Filter
 from .handoff import Closed, LatestSlot
 from .minimise import Minimiser
 from .model import Model
+from .presence.stage import Presence
 from .records import HeardClasses, Latency, Result
 from .samples import Captured
 from .service.metrics import PipelineStats
@@ -61,7 +62,8 @@ class Pipeline:
     reason where it failed, and what serves now. Both are called from the pipeline's thread, and
     must only hand on. ``send`` lets go out what was published: while the engine is at work, or when
     there is nothing to do. ``tracking`` None: what is found in one frame goes with nothing in the
-    next. ``minimiser`` None: all that the filter leaves may be told.
+    next. ``presence`` None: no events are made. ``minimiser`` None: all that the filter leaves may
+    be told.
     ``sequence`` numbers what is published; it outlives the pipeline, so that a rebuilt one goes on
     counting.
     """
@@ -75,6 +77,7 @@ class Pipeline:
         sequence: Iterator[int],
         *,
         tracking: Tracking | None = None,
+        presence: Presence | None = None,
         minimiser: Minimiser | None = None,
         publish: Callable[[Result], None],
         send: Callable[[], None],
@@ -88,6 +91,7 @@ class Pipeline:
         self._cadence = cadence
         self._sequence = sequence
         self._tracking = tracking
+        self._presence = presence
         self._minimiser = minimiser
         self._publish = publish
         self._send = send
@@ -213,6 +217,8 @@ class Pipeline:
         if self._tracking is not None:
             threshold = filter_.threshold or 0.0
             findings = self._tracking.apply(findings, threshold, frame.captured_ns)
+        if self._presence is not None:
+            self._presence.take(findings, frame.captured_ns)
         if self._minimiser is not None:
             findings = self._minimiser.apply(findings)
         now_ns = time.monotonic_ns()

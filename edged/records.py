@@ -341,9 +341,14 @@ ANOMALY_LABEL = "anomaly"
 ANOMALY_VALUES = ("error", "score")
 
 
-def labels_of(findings: Findings) -> frozenset[str]:
+def labels_of(findings: Sequence[Finding]) -> frozenset[str]:
     """What was found, by its labels; of poses a "person", of an anomaly detector an "anomaly"."""
     return frozenset(label for finding in findings if (label := _label_of(finding)) is not None)
+
+
+def score_of(finding: Finding) -> float | None:
+    """0..1; None of what has none."""
+    return finding.score if isinstance(finding, ClassScore | Detection) else None
 
 
 def _label_of(finding: Finding) -> str | None:
@@ -369,6 +374,69 @@ class Result:
     latency_ms: Latency
     task: str
     findings: Findings
+
+
+class EventType(enum.Enum):
+    """An event begins, is told again while it lasts, and ends."""
+
+    STARTED = "started"
+    UPDATED = "updated"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event: something is there, from ``started_ns`` to ``seen_ns`` as far as is known.
+
+    ``id`` is the same from its start to its end. ``track`` None: all of the label together;
+    ``zone`` None: anywhere in the frame. ``score`` and ``box`` are None of what has none.
+    """
+
+    pipeline: str
+    sequence: int
+    id: str
+    type: EventType
+    label: str
+    score: float | None
+    track: int | None
+    zone: str | None
+    box: Box | None
+    started_ns: int
+    seen_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneCounts:
+    """How many are inside by their labels; how many came in and left since the pipeline began."""
+
+    inside: dict[str, int]
+    entered: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineCounts:
+    """How many went over a line since the pipeline began, as seen from its start to its end."""
+
+    to_left: int
+    to_right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many are there, by their labels; fewer than ``min_count`` of one are not told."""
+
+    pipeline: str
+    at_ns: int
+    min_count: int
+    objects: dict[str, int]
+    zones: dict[str, ZoneCounts]
+    lines: dict[str, LineCounts]
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """All of it but when."""
+        return self.objects, self.zones, self.lines
 
 
 class HealthState(enum.Enum):
@@ -440,6 +508,7 @@ class PipelineInfo:
 
     ``enabled`` and ``threshold`` are what is in force, be it by a command. ``threshold`` is None
     while no model serves and none was given, and of regression; ``anomaly`` goes before it.
+    ``tells``: which of "result", "event" and "counts" it publishes.
     """
 
     name: str
@@ -450,6 +519,7 @@ class PipelineInfo:
     enabled: bool = True
     threshold: float | None = None
     anomaly: AnomalyInfo | None = None
+    tells: frozenset[str] = frozenset({"result"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,6 +625,9 @@ class EntityKind(enum.Enum):
     PEOPLE = "people"
     VALUE = "value"
     ANOMALY = "anomaly"
+    PRESENCE = "presence"
+    COUNT = "count"
+    EVENT = "event"
     HEALTH = "health"
     MODEL = "model"
     RATE = "rate"
@@ -604,4 +677,6 @@ class Answer:
     reason: str | None
 
 
-Record = Result | Health | ModelReport | Info | Metrics | Announcement | Answer
+Queued = Result | Happening
+"""What is delivered one by one and kept until it is, where of all else only the newest counts."""
+Record = Queued | Counts | Health | ModelReport | Info | Metrics | Announcement | Answer

@@ -24,9 +24,11 @@ from .loading import LoadOptions, refuse_untrackable, unknown_labels
 from .minimise import Minimiser
 from .model import Model
 from .pipeline import Pipeline, Serving
+from .presence.stage import Presence, Rules
 from .reading import Reading
 from .records import (
     Candidate,
+    HealthState,
     ModelReport,
     ModelSpec,
     PipelineInfo,
@@ -61,7 +63,8 @@ class Plan:
     ``frame_size`` is the size that the source was asked for, where it can scale its frames for
     the model at no cost; else None. ``threshold`` None: that of the model's task.
     ``trigger`` None: it runs all the time. ``track`` None: objects are not tracked. ``minimiser``
-    None: all is told. ``gate`` None: all frames are inferred.
+    None: all is told. ``gate`` None: all frames are inferred. ``presence`` None: no events are
+    made, and nothing is counted. ``tells``: which of "result", "event" and "counts" may leave.
     """
 
     name: str
@@ -78,6 +81,8 @@ class Plan:
     track: TrackSettings | None = None
     minimiser: Minimiser | None = None
     gate: MotionRule | None = None
+    presence: Rules | None = None
+    tells: frozenset[str] = frozenset({"result"})
 
 
 class Runner:
@@ -133,6 +138,9 @@ class Runner:
             alarm=self._alarm,
             gate=MotionGate(plan.gate, self._wants_all) if plan.gate else None,
         )
+        self._presence = (
+            Presence(plan.name, plan.presence, publish) if plan.presence is not None else None
+        )
         self._pipeline = Pipeline(
             plan.name,
             slot,
@@ -140,6 +148,7 @@ class Runner:
             self._stats,
             sequence,
             tracking=_tracking(plan, track_ids),
+            presence=self._presence,
             minimiser=plan.minimiser,
             publish=publish,
             send=send,
@@ -170,6 +179,7 @@ class Runner:
         self._thread.join(timeout_s)
         stopped = self._capture.stop(max(0.0, deadline - time.monotonic()))
         stopped = stopped and not self._thread.is_alive()
+        self._end_events()
         if not self.ended:
             self._health.stopped(reason, expected=True)
         return stopped
@@ -201,9 +211,20 @@ class Runner:
         if self._health.shown is None and time.monotonic() - self._started_s > MODEL_PATIENCE_S:
             reason = f"its model is still being read and tried after {MODEL_PATIENCE_S:g} s"
             self._health.stopped(reason, expected=False)
+        self._look_for_events()
         busy_ns = self._pipeline.busy_since_ns
         hangs = busy_ns is not None and time.monotonic_ns() - busy_ns > HUNG_AFTER_S * 1e9
         self._health.hung(f"an inference took over {HUNG_AFTER_S:g} s so far" if hangs else None)
+
+    def _look_for_events(self) -> None:
+        if self._presence is not None:
+            state, _ = self._health.shown or (None, None)
+            looks = state in (HealthState.RUNNING, HealthState.DEGRADED)
+            self._presence.check(looks, time.monotonic_ns())
+
+    def _end_events(self) -> None:
+        if self._presence is not None:
+            self._presence.end(time.monotonic_ns())
 
     def slow(self, slowing: Slowing) -> None:
         """Take a share of the frames from now on, and say so. Of a stream all is taken: with parts
@@ -242,6 +263,7 @@ class Runner:
             labels=active.labels if active else (),
             threshold=serving.filter.threshold if serving else self.plan.threshold,
             anomaly=serving.filter.anomaly_info() if serving else None,
+            tells=self.plan.tells,
         )
 
     def set_threshold(self, threshold: float) -> None:
@@ -433,6 +455,7 @@ class Runner:
             self._capture.start(want)
             self._pipeline.run()
         if not self._stopping:
+            self._end_events()
             self.ended = True
             why = "the recording"
             if self.plan.trigger is not None and self.is_over:
@@ -458,6 +481,7 @@ class Runner:
             self._health.asleep(None)
             self._health.source(None)
         elif state is CaptureState.ASLEEP:
+            self._end_events()
             self._health.asleep(f"asleep until {self.plan.trigger}")
         elif state is CaptureState.LOST:
             self._health.source(reason)

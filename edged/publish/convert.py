@@ -116,6 +116,51 @@ def _anomaly(finding: records.Finding) -> wire.AnomalyValues:
     )
 
 
+def event(record: records.Happening, context: Context) -> wire.Closed:
+    box = record.box
+    ended = record.type is records.EventType.ENDED
+    return wire.Event(
+        "edged.event/1",
+        context.device,
+        record.pipeline,
+        context.run,
+        record.sequence,
+        context.clock.synced(),
+        record.id,
+        record.type.value,
+        _label(record.label),
+        None if record.score is None else _share(record.score),
+        record.track,
+        None if record.zone is None else _text(record.zone),
+        None if box is None else (_share(box[0]), _share(box[1]), _share(box[2]), _share(box[3])),
+        _time(record.started_ns, context),
+        _time(record.seen_ns, context) if ended else None,
+        _rounded((record.seen_ns - record.started_ns) / 1e9, wire.MS_DECIMALS),
+    )
+
+
+def counts(record: records.Counts, context: Context) -> wire.Closed:
+    return wire.Counts(
+        "edged.counts/1",
+        context.device,
+        record.pipeline,
+        context.run,
+        _time(record.at_ns, context),
+        context.clock.synced(),
+        record.min_count,
+        _by_label(record.objects),
+        {
+            name: wire.ZoneCounts(_by_label(zone.inside), zone.entered, zone.left)
+            for name, zone in record.zones.items()
+        },
+        {name: wire.LineCounts(line.to_left, line.to_right) for name, line in record.lines.items()},
+    )
+
+
+def _by_label(found: dict[str, int]) -> dict[str, int]:
+    return {_label(label): count for label, count in found.items()}
+
+
 def model(record: records.ModelReport, context: Context) -> wire.Closed:
     return wire.Model(
         "edged.model/1",

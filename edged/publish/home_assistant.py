@@ -40,6 +40,8 @@ _SUMMARY_OF_TASK = {
     "anomaly": EntityKind.ANOMALY,
 }
 _SUMMARIES = tuple(_SUMMARY_OF_TASK.values())
+_HAPPENS = {EntityKind.PRESENCE: "counts", EntityKind.COUNT: "counts", EntityKind.EVENT: "event"}
+_SEEN = (*_SUMMARIES, *_HAPPENS)
 _STATES = (EntityKind.HEALTH, EntityKind.MODEL)
 _FIGURES = (EntityKind.RATE, EntityKind.LATENCY)
 _OF_DEVICE = (EntityKind.TEMPERATURE, EntityKind.WAITING)
@@ -62,10 +64,10 @@ def announcement(info: Info, known: Set[str], context: Context, most_bytes: int)
     bare = msgspec.json.encode(_discovery(info.os, {}, context))
     room = most_bytes - len(bare) - _ROOM_FOR_GONE_BYTES
     for kinds, brief in (
-        ((*_SUMMARIES, *_STATES, *_FIGURES), False),
-        ((*_SUMMARIES, *_STATES), False),
-        (_SUMMARIES, False),
-        (_SUMMARIES, True),
+        ((*_SEEN, *_STATES, *_FIGURES), False),
+        ((*_SEEN, *_STATES), False),
+        (_SEEN, False),
+        (_SEEN, True),
     ):
         entities = list(_entities(info, kinds, known))
         costs = [_cost(component_id(e), component(e, context, brief)) for e in entities]
@@ -106,12 +108,16 @@ def _entities(info: Info, kinds: tuple[EntityKind, ...], known: Set[str]) -> Ite
     for pipeline in info.pipelines:
         for kind in kinds:
             entity = Entity(kind, pipeline.name)
+            if kind in _HAPPENS and _HAPPENS[kind] not in pipeline.tells:
+                continue
             if kind not in _SUMMARIES or _is_summary_of(entity, pipeline, known):
                 yield entity
 
 
 def _is_summary_of(entity: Entity, pipeline: PipelineInfo, known: Set[str]) -> bool:
     """While no model serves, nobody knows the task, and what was told before holds."""
+    if "result" not in pipeline.tells:
+        return False
     if pipeline.task is None:
         return component_id(entity) in known
     return entity.kind is _SUMMARY_OF_TASK.get(pipeline.task)

@@ -52,6 +52,16 @@ _VALUE = "{{ value_json.get('values', {}).values() | first | default('None') }}"
 _VALUE_ATTRIBUTES = "{{ {'values': value_json.get('values', {})} | tojson }}"
 _SCORE = "value_json.get('values', {}).get('score')"
 _ANOMALY = f"{{{{ 'None' if {_SCORE} is none else 'ON' if {_SCORE} > 1 else 'OFF' }}}}"
+_PRESENCE = "{{ 'ON' if value_json.get('counts') else 'OFF' }}"
+_COUNT = "{{ value_json.get('counts', {}).values() | sum }}"
+_COUNT_ATTRIBUTES = (
+    "{{ {'counts': value_json.get('counts', {}), 'zones': value_json.get('zones', {}), "
+    "'lines': value_json.get('lines', {})} | tojson }}"
+)
+_EVENT = (
+    "{{ {'event_type': value_json.type, 'label': value_json.label, 'zone': value_json.zone, "
+    "'track': value_json.track, 'duration_s': value_json.duration_s} | tojson }}"
+)
 _HEALTH = "{{ value_json.state }}"
 _HEALTH_ATTRIBUTES = "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}"
 _MODEL = "{{ value_json.active.version if value_json.active else 'None' }}"
@@ -92,9 +102,9 @@ def gone_component(key: str) -> Component:
 
 def _platform(kind: str) -> Literal["sensor", "binary_sensor", "event"]:
     match kind:
-        case EntityKind.ANOMALY.value:
+        case EntityKind.ANOMALY.value | EntityKind.PRESENCE.value:
             return "binary_sensor"
-        case EntityKind.KEYWORD.value:
+        case EntityKind.KEYWORD.value | EntityKind.EVENT.value:
             return "event"
     return "sensor"
 
@@ -155,10 +165,15 @@ class _Place:
 
 
 def _of_results(
-    place: _Place, kind: EntityKind, template: str, attributes: str | None = None
+    place: _Place,
+    kind: EntityKind,
+    template: str,
+    attributes: str | None = None,
+    *,
+    leaf: str = "result",
 ) -> Component:
-    """What is made of the pipeline's results."""
-    topic = place.topic("result")
+    """What is made of the pipeline's results, or of its messages on another topic."""
+    topic = place.topic(leaf)
     return Component(
         platform=_platform(kind.value),
         name=f"{place.pipeline} {kind.value}",
@@ -205,6 +220,21 @@ def _value(place: _Place) -> Component:
 def _anomaly(place: _Place) -> Component:
     made = _of_results(place, EntityKind.ANOMALY, _ANOMALY)
     return msgspec.structs.replace(made, device_class="problem")
+
+
+def _presence(place: _Place) -> Component:
+    made = _of_results(place, EntityKind.PRESENCE, _PRESENCE, leaf="counts")
+    return msgspec.structs.replace(made, device_class="occupancy")
+
+
+def _count(place: _Place) -> Component:
+    made = _of_results(place, EntityKind.COUNT, _COUNT, _COUNT_ATTRIBUTES, leaf="counts")
+    return msgspec.structs.replace(made, state_class="measurement")
+
+
+def _event(place: _Place) -> Component:
+    made = _of_results(place, EntityKind.EVENT, _EVENT, leaf="event")
+    return msgspec.structs.replace(made, event_types=("started", "updated", "ended"))
 
 
 def _health(place: _Place) -> Component:
@@ -301,6 +331,9 @@ _COMPONENTS: dict[EntityKind, Callable[[_Place], Component]] = {
     EntityKind.PEOPLE: _people,
     EntityKind.VALUE: _value,
     EntityKind.ANOMALY: _anomaly,
+    EntityKind.PRESENCE: _presence,
+    EntityKind.COUNT: _count,
+    EntityKind.EVENT: _event,
     EntityKind.HEALTH: _health,
     EntityKind.MODEL: _model,
     EntityKind.RATE: _rate,

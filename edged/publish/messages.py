@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 
@@ -17,6 +18,7 @@ from ..errors import EdgedError, MessageExpired, MessageRefused
 from ..plain_text import plain
 from . import Context, Message, Stored, wire
 from .topics import (
+    EVENT,
     OFFLINE,
     ONLINE,
     RESULT,
@@ -34,6 +36,7 @@ __all__ = [
     "ONLINE",
     "encode",
     "encode_stored",
+    "in_this_run",
     "is_retained",
     "status",
     "store",
@@ -113,26 +116,30 @@ def _message(entry: Publication, topic: str, payload: bytes, context: Context) -
     return Message(topic, payload, qos, entry.retained, entry.content_type)
 
 
-def store(result: records.Result, context: Context, boot: str) -> Stored:
-    """What the spool keeps of a result. Raises MessageRefused for what must not leave."""
+def store(record: records.Queued, context: Context, boot: str) -> Stored:
+    """What is kept of a result or an event. Raises MessageRefused for what must not leave."""
+    captured_ns = record.captured_ns if isinstance(record, records.Result) else record.seen_ns
     return Stored(
-        result.pipeline,
-        encode(result, context).payload,
+        record.pipeline,
+        encode(record, context).payload,
         boot,
-        result.captured_ns,
-        int(context.clock.utc_of(result.captured_ns).timestamp()),
+        captured_ns,
+        int(context.clock.utc_of(captured_ns).timestamp()),
         context.clock.synced(),
     )
 
 
 def encode_stored(stored: Stored, context: Context, boot: str) -> Message:
-    """The message of a spooled result, checked like any other: a file can be written by others.
+    """The message of what was spooled, checked like any other: a file can be written by others.
 
     Its time is put right by what the wall clock says now, where it is of this ``boot``. Raises
     MessageRefused.
     """
     try:
-        shape = wire.RESULTS[msgspec.json.decode(stored.payload, type=_Task).task]
+        kind = msgspec.json.decode(stored.payload, type=_Kind)
+        if kind.schema == "edged.event/1":
+            return _stored_event(stored, context, boot)
+        shape = wire.RESULTS[kind.task]
         result = msgspec.json.decode(stored.payload, type=shape)
         result = msgspec.structs.replace(result, device=context.device)
         clock, age_s = context.clock, 0.0
@@ -155,10 +162,41 @@ def encode_stored(stored: Stored, context: Context, boot: str) -> Message:
         raise MessageRefused(f"A result in the spool was not sent: {_shortened(error)}.") from error
 
 
-class _Task(msgspec.Struct):
-    """What tells the type of a result."""
+def _stored_event(stored: Stored, context: Context, boot: str) -> Message:
+    """Its times are moved as far as what the clock says of the last of them. It never expires: who
+    has heard of a beginning is to hear of the end.
+    """
+    event = msgspec.json.decode(stored.payload, type=wire.Event)
+    event = msgspec.structs.replace(event, device=context.device)
+    if stored.boot == boot:
+        seen = context.clock.utc_of(stored.captured_ns)
+        started = datetime.fromtimestamp(seen.timestamp() - event.duration_s, seen.tzinfo)
+        event = msgspec.structs.replace(
+            event,
+            started_at=iso_8601(started),
+            ended_at=None if event.ended_at is None else iso_8601(seen),
+            clock_synced=context.clock.synced(),
+        )
+    return _message(
+        EVENT, topic_for(EVENT, context, event.pipeline), _checked(event, EVENT), context
+    )
 
-    task: str
+
+def in_this_run(stored: Stored, sequence: int, context: Context) -> Stored:
+    """An event of a run before as one of this. Raises MessageRefused where it is none."""
+    try:
+        event = msgspec.json.decode(stored.payload, type=wire.Event)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MessageRefused(f"An event that was kept is none: {_shortened(error)}.") from error
+    event = msgspec.structs.replace(event, run=context.run, sequence=sequence)
+    return replace(stored, payload=msgspec.json.encode(event))
+
+
+class _Kind(msgspec.Struct):
+    """What tells the type of a message that was kept."""
+
+    schema: str
+    task: str = ""
 
 
 def _payload(record: records.Record, entry: Publication, context: Context) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 
 from ..handoff import Closed
-from ..records import Record, Result, SpoolMetrics
+from ..records import Queued, Record, SpoolMetrics
 from . import Stored
 from .backlog import Backlog, Turns
 from .waiting import Parcel, Place, State, Waiting, Wanted
@@ -52,18 +52,28 @@ class Outbox:
         with self._changed:
             if self._closed:
                 raise Closed
-            if not isinstance(record, Result):
+            if not isinstance(record, Queued):
                 self._state.put(topic, record)
                 return False
-            self._handed += 1
-            self._results.append(Waiting(topic, record, self._now_s()))
-            if len(self._results) <= self._capacity:
-                self._overflowed = self._overflowed and len(self._results) > self._capacity // 2
-                return False
-            self._results.popleft().place = Place.GONE
-            self._dropped += 1
-            before, self._overflowed = self._overflowed, True
-            return not before
+            return self._queue(topic, record)
+
+    def put_stored(self, stored: Stored) -> None:
+        """Take in what a run before has kept, as ``put``. Raises Closed."""
+        with self._changed:
+            if self._closed:
+                raise Closed
+            self._queue(stored.pipeline, stored)
+
+    def _queue(self, topic: str, content: Queued | Stored) -> bool:
+        self._handed += 1
+        self._results.append(Waiting(topic, content, self._now_s()))
+        if len(self._results) <= self._capacity:
+            self._overflowed = self._overflowed and len(self._results) > self._capacity // 2
+            return False
+        self._results.popleft().place = Place.GONE
+        self._dropped += 1
+        before, self._overflowed = self._overflowed, True
+        return not before
 
     def close(self) -> None:
         """Refuse new records; what is still there can be taken."""
@@ -263,6 +273,13 @@ class Outbox:
                 lambda: self._handed - self._depth() >= target and not self._state_left(),
                 timeout_s,
             )
+
+    def kept_before_s(self) -> float:
+        """All that was handed over before this time of the clock outlasts a kill, or need not."""
+        with self._changed:
+            only_here = (each for each in self._under_way() if each.row is None)
+            oldest = next(chain(only_here, self._results), None)
+            return self._now_s() if oldest is None else oldest.since_s
 
     def empty(self) -> bool:
         """Whether nothing waits and nothing is unacknowledged."""

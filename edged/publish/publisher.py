@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import MessageExpired, MessageRefused
 from ..events import Event, about
-from ..records import Answer, Record, Result, SpoolMetrics
+from ..records import Answer, Queued, Record, SpoolMetrics
 from . import Context, Message, SpoolSettings, Stored
 from .attempts import Attempts
 from .listeners import Heard, Listeners
@@ -115,7 +115,7 @@ class Publisher:
         logged once for its topic and counted as dropped.
         """
         topic = topic_of(record, self._context)
-        if not isinstance(record, Result):
+        if not isinstance(record, Queued):
             self._steady.put(topic, record)
         elif self._outbox.put(topic, record):
             log.warning(
@@ -130,6 +130,16 @@ class Publisher:
         """Let the publisher's thread work on what was handed over; from any thread."""
         if self.connected:
             self._wake.set()
+
+    def publish_kept(self, stored: Stored) -> None:
+        """Hand over an event that a run before has kept. As ``publish``."""
+        self._outbox.put_stored(stored)
+        if self.connected:
+            self._wake.set()
+
+    def kept_before_s(self) -> float:
+        """Results and events handed over before this time (``time.monotonic``) outlast a kill."""
+        return self._outbox.kept_before_s()
 
     def answer(self, answer: Answer) -> None:
         """Hand over what became of a command; never blocks. It is sent once or not at all: of more

@@ -33,6 +33,7 @@ class Pace(enum.Enum):
     """What makes a message come."""
 
     RESULT = "as results come"
+    EVENT = "as events begin, go on and end"
     METRICS = "every 30 s, and when the daemon stops"
     CHANGE = "on change, and at each connection"
     CONNECTION = "at each connection, and at its end"
@@ -92,6 +93,16 @@ RESULT = Publication(
     converts=(convert.result,),
 )
 
+EVENT = Publication(
+    "event",
+    records.Happening,
+    "{prefix}/{device}/{pipeline}/event",
+    retained=False,
+    pace=Pace.EVENT,
+    types=wire.TYPES["event"],
+    converts=(convert.event,),
+)
+
 PUBLISHED: tuple[Publication, ...] = (
     STATUS,
     Publication(
@@ -113,6 +124,16 @@ PUBLISHED: tuple[Publication, ...] = (
         converts=(convert.metrics,),
     ),
     RESULT,
+    EVENT,
+    Publication(
+        "counts",
+        records.Counts,
+        "{prefix}/{device}/{pipeline}/counts",
+        retained=True,
+        pace=Pace.CHANGE,
+        types=wire.TYPES["counts"],
+        converts=(convert.counts,),
+    ),
     Publication(
         "model",
         records.ModelReport,

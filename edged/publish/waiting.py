@@ -6,7 +6,7 @@ import enum
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from ..records import Announcement, Record, Result
+from ..records import Announcement, Queued, Record
 from . import Stored
 from .messages import is_retained
 
@@ -28,7 +28,7 @@ class Waiting:
     """
 
     name: str
-    content: Result | Stored
+    content: Queued | Stored
     since_s: float
     row: int | None = None
     place: Place = Place.WAITING

@@ -24,6 +24,7 @@ MAX_REASON_CHARS = 1000
 MAX_LABELS_TOLD = 100
 MAX_FINDINGS = 100
 MAX_PIPELINES = 256
+MAX_PARTS = 32
 MAX_COMPONENTS = 1000
 SHARE_DECIMALS = 4
 MS_DECIMALS = 3
@@ -48,6 +49,8 @@ Rate = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": RATE_DECIMALS})]
 Number = Annotated[float, Meta(ge=-3.5e38, le=3.5e38, extra={"digits": DIGITS})]
 Amount = Annotated[float, Meta(ge=0, le=3.5e38, extra={"digits": DIGITS})]
 Seconds = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": 1})]
+Duration = Annotated[float, Meta(ge=0, le=1e9, extra={"decimals": MS_DECIMALS})]
+EventId = Annotated[str, Meta(max_length=16, pattern="^[0-9a-f]{16}$", extra=_ASCII)]
 Celsius = Annotated[float, Meta(ge=-274, le=1000, extra={"decimals": 1})]
 Version = Annotated[
     str,
@@ -222,6 +225,63 @@ RESULTS: dict[
     "regression": RegressionResult,
     "anomaly": AnomalyResult,
 }
+
+
+class Event(Closed, frozen=True):
+    """Something is there: it ``started``, is told again while it lasts, and has ``ended``.
+
+    ``id`` is the same from start to end. ``track``: the object's number, null where all of a label
+    are meant; ``zone`` null: anywhere in the frame. ``duration_s``: from ``started_at`` to when it
+    was last seen, which is ``ended_at`` in the end. ``sequence`` counts the pipeline's events of a
+    run, from 0.
+    """
+
+    schema: Literal["edged.event/1"]
+    device: Name
+    pipeline: Name
+    run: Name
+    sequence: Count
+    clock_synced: bool
+    id: EventId
+    type: Literal["started", "updated", "ended"]
+    label: Label
+    score: Share | None
+    track: Track | None
+    zone: Name | None
+    box: tuple[Share, Share, Share, Share] | None
+    started_at: Timestamp
+    ended_at: Timestamp | None
+    duration_s: Duration
+
+
+class ZoneCounts(Closed, frozen=True):
+    """Who is inside now, and how many came in and left since the pipeline began."""
+
+    inside: Annotated[dict[Label, Count], Meta(max_length=MAX_FINDINGS)]
+    entered: Count
+    left: Count
+
+
+class LineCounts(Closed, frozen=True):
+    """How many went over it since the pipeline began, as seen from its start to its end."""
+
+    to_left: Count
+    to_right: Count
+
+
+class Counts(Closed, frozen=True):
+    """How many are there now. A label that is left out has fewer than ``min_count``."""
+
+    schema: Literal["edged.counts/1"]
+    device: Name
+    pipeline: Name
+    run: Name
+    at: Timestamp
+    clock_synced: bool
+    min_count: Count
+    counts: Annotated[dict[Label, Count], Meta(max_length=MAX_FINDINGS)]
+    zones: Annotated[dict[Name, ZoneCounts], Meta(max_length=MAX_PARTS)]
+    lines: Annotated[dict[Name, LineCounts], Meta(max_length=MAX_PARTS)]
 
 
 class AnomalyInfo(Closed, frozen=True):
@@ -419,12 +479,17 @@ class Component(Closed, frozen=True, omit_defaults=True, kw_only=True):
     unique_id: Name | None = None
     state_topic: Topic | None = None
     value_template: Template | None = None
-    device_class: Literal["temperature", "frequency", "duration", "enum", "problem"] | None = None
+    device_class: (
+        Literal["temperature", "frequency", "duration", "enum", "problem", "occupancy"] | None
+    ) = None
     unit_of_measurement: Literal["°C", "Hz", "ms"] | None = None
     state_class: Literal["measurement"] | None = None
     suggested_display_precision: Literal[1] | None = None
     options: Annotated[tuple[Word, ...], Meta(max_length=8)] | None = None
-    event_types: tuple[Literal["heard"]] | None = None
+    event_types: (
+        Annotated[tuple[Literal["heard", "started", "updated", "ended"], ...], Meta(max_length=3)]
+        | None
+    ) = None
     entity_category: Literal["diagnostic"] | None = None
     json_attributes_topic: Topic | None = None
     json_attributes_template: Template | None = None
@@ -462,11 +527,15 @@ class DeviceCommand(Closed, frozen=True):
     reload: Annotated[bool, Meta(extra_json_schema={"const": True})]
 
 
-Kind = Literal["result", "info", "model", "health", "metrics", "discovery", "answer"]
+Kind = Literal[
+    "result", "event", "counts", "info", "model", "health", "metrics", "discovery", "answer"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TYPES: dict[Kind, tuple[type[Closed], ...]] = {
     "result": tuple(RESULTS.values()),
+    "event": (Event,),
+    "counts": (Counts,),
     "info": (Info,),
     "model": (Model,),
     "health": (Health,),

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 
 from . import words
 from .known import Device, Event, Pipeline
-from .payloads import Arrival, Health, Info, Metrics, Model, Place, Result, Unreadable, place, read
+from .payloads import (
+    Arrival,
+    Counts,
+    Happening,
+    Health,
+    Info,
+    Metrics,
+    Model,
+    Place,
+    Result,
+    Unreadable,
+    place,
+    read,
+)
 
 MOST = 1000
 """Devices, pipelines, and topics that are not edged's: who floods the broker floods not us."""
@@ -72,13 +85,21 @@ class Board:
         return self._strange(arrival, told.why)
 
     def _of_pipeline(self, where: Place, name: str, arrival: Arrival) -> list[Event]:
-        told: Result | Health | Model | Unreadable
+        told: Result | Happening | Counts | Health | Model | Unreadable
         match where.leaf:
             case "result":
                 told = read(arrival.payload, Result)
                 if isinstance(told, Result):
                     self.results += 1
                     return self._pipeline(where.device, name).take_result(told, arrival)
+            case "event":
+                told = read(arrival.payload, Happening)
+                if isinstance(told, Happening):
+                    return self._pipeline(where.device, name).take_happening(told, arrival)
+            case "counts":
+                told = read(arrival.payload, Counts)
+                if isinstance(told, Counts):
+                    return self._pipeline(where.device, name).take_counts(told, arrival)
             case "health" | "model" if not arrival.payload:
                 return self._withdraw(where, name, arrival)
             case "health":

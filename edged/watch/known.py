@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from . import words
-from .payloads import Arrival, Health, Info, Metrics, Model, Result
+from .payloads import Arrival, Counts, Happening, Health, Info, Metrics, Model, Result
 from .sequence import Sequences
 
 WINDOW_S = 30.0
@@ -46,6 +46,7 @@ class Pipeline:
     name: str
     health: Health | None = None
     model: Model | None = None
+    counts: Counts | None = None
     last: Result | None = None
     last_wall: datetime | None = None
     sequences: Sequences = field(default_factory=Sequences)
@@ -94,6 +95,14 @@ class Pipeline:
             self.began_s = arrival.at_s
         events.append(self._event(arrival, words.result(result, arrival.wall)))
         return events
+
+    def take_happening(self, told: Happening, arrival: Arrival) -> list[Event]:
+        notable = told.type != "updated"
+        return [self._event(arrival, words.happening(told), notable)]
+
+    def take_counts(self, told: Counts, arrival: Arrival) -> list[Event]:
+        before, self.counts = self.counts, told
+        return [] if told == before else [self._event(arrival, words.counts(told))]
 
     def take_health(self, health: Health | None, arrival: Arrival) -> list[Event]:
         before, self.health = self.health, health

@@ -82,6 +82,22 @@ class Result(Struct, frozen=True):
     values: dict[str, float] = {}
 
 
+class Happening(Struct, frozen=True):
+    """An event."""
+
+    type: str
+    label: str
+    zone: str | None = None
+    track: int | None = None
+    duration_s: float = 0.0
+
+
+class Counts(Struct, frozen=True):
+    """How many are there."""
+
+    counts: dict[str, int]
+
+
 class Health(Struct, frozen=True):
     """A pipeline's state."""
 
@@ -143,7 +159,7 @@ class Metrics(Struct, frozen=True):
     memory_bytes: int | None = None
 
 
-Told = TypeVar("Told", Result, Health, Model, Info, Metrics)
+Told = TypeVar("Told", Result, Happening, Counts, Health, Model, Info, Metrics)
 
 
 def place(topic: str, prefix: str) -> Place | None:

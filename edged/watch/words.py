@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ..toml_text import printable
-from .payloads import Candidate, Finding, Health, Metrics, Model, Result, time_of
+from .payloads import Candidate, Counts, Finding, Happening, Health, Metrics, Model, Result, time_of
 
 MAX_LABEL_CHARS = 40
 LATE_S = 5.0
@@ -124,6 +124,20 @@ def serving(told: Model, before: Model) -> str:
     """A swap."""
     instead = f" instead of {safe(before.active.version or '')}" if before.active else ""
     return f"{safe(str(told.active))} serves{instead}" if told.active else "no model serves"
+
+
+def happening(told: Happening) -> str:
+    """An event in a line."""
+    track = "" if told.track is None else f" {told.track}"
+    zone = "" if told.zone is None else f" in {safe(told.zone)}"
+    lasted = "" if told.type == "started" else f" after {duration(told.duration_s)}"
+    return f"{_label(told.label)}{track}{zone} {safe(told.type, 40)}{lasted}"
+
+
+def counts(told: Counts) -> str:
+    """How many of what."""
+    parts = [f"{_label(label)} x{count}" for label, count in told.counts.items()]
+    return f"there now: {', '.join(parts) or 'nothing'}"
 
 
 def health(told: Health, now: datetime) -> str:

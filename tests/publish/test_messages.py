@@ -544,7 +544,9 @@ def test_every_schema_is_valid_and_closed(kind: Any) -> None:
 
 
 def test_the_schema_of_a_kind_that_is_not_published_names_those_that_are() -> None:
-    with pytest.raises(ValueError, match="'frame'; there are result, info, model, health, metrics"):
+    with pytest.raises(
+        ValueError, match="'frame'; there are result, event, counts, info, model, health, metrics"
+    ):
         schema("frame")  # type: ignore[arg-type]
 
 
