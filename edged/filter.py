@@ -18,6 +18,7 @@ from .records import (
     MOST_PEOPLE,
     Anomaly,
     AnomalyInfo,
+    AnyArray,
     ClassMap,
     ClassScore,
     Decoded,
@@ -89,11 +90,12 @@ class Filter:
             found = self._regions(decoded, placement)
             best = sorted(found, key=lambda one: -one.fraction)
             return tuple(one for one in best[: self._max_results] if one.fraction > threshold)
-        if isinstance(decoded, ScoredClasses | ScoredPeople):
-            scores: Sequence[float] = decoded.scores.tolist()
-        else:
+        if isinstance(decoded, ScoredBoxes):
+            scores: Sequence[float] | AnyArray = decoded.scores
+            kept = [place for place, score in enumerate(scores) if score > threshold]
+        else:  # of classes there may be a thousand
             scores = decoded.scores
-        kept = [place for place, score in enumerate(scores) if score > threshold]
+            kept = (decoded.scores > threshold).nonzero()[0].tolist()
         kept.sort(key=scores.__getitem__, reverse=True)  # stable: of equal ones the first is first
         if isinstance(decoded, ScoredBoxes):
             assert placement is not None
@@ -102,7 +104,7 @@ class Filter:
             assert placement is not None
             most = min(self._max_results, MOST_PEOPLE)
             return tuple(self._people(decoded, kept[:most], placement))
-        return tuple(islice(self._classes(scores, kept), self._max_results))
+        return tuple(islice(self._classes(decoded, kept), self._max_results))
 
     def _values(self, decoded: Numbers) -> Iterator[Value]:
         """In the model's order, whatever the threshold."""
@@ -124,11 +126,11 @@ class Filter:
             score is not None and score > 1,
         )
 
-    def _classes(self, scores: Sequence[float], kept: Sequence[int]) -> Iterator[ClassScore]:
+    def _classes(self, decoded: ScoredClasses, kept: Sequence[int]) -> Iterator[ClassScore]:
         for number in kept:
             label = self._name_of(number)
             if self._may_leave(label):
-                yield ClassScore(label, scores[number])
+                yield ClassScore(label, float(decoded.scores[number]))
 
     def _detections(
         self, decoded: ScoredBoxes, kept: Sequence[int], placement: Placement
