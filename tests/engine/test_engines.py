@@ -80,7 +80,8 @@ def test_waits_that_are_short_add_up() -> None:
     for _ in range(11):
         first = engines.borrow()
         waiting = Borrowing(engines)
-        until(lambda: bool(engines._changed._waiters))  # type: ignore[attr-defined]
+        # On a slow machine another one comes sooner, for the waits are real ones too.
+        until(lambda: bool(engines._changed._waiters) or bool(loaded))  # type: ignore[attr-defined]
         now_s[0] += MOST_WAITED_S / 10
         engines.give_back(first)
         engines.give_back(waiting.wait())
