@@ -80,7 +80,8 @@ def test_a_delegate_that_cannot_be_loaded_is_told_and_the_others_go_on(capsys: C
     *ran, failed = found["settings"]
     assert failed["failed"] == 'The delegate "/no/such.so" cannot be loaded: there is no such file'
     assert all(each["inference_ms"]["median"] > 0 for each in ran)
-    assert found["toml"] == [f"threads = {found['best']['threads']}"]
+    # With so few frames XNNPACK may or may not be worth a second line.
+    assert found["toml"][0] == f"threads = {found['best']['threads']}"
 
 
 @pytest.mark.parametrize(
