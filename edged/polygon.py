@@ -38,17 +38,22 @@ def _doubled_area(polygon: Sequence[Point]) -> float:
 
 def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
     """Whether the lines from ``a`` to ``b`` and from ``c`` to ``d`` have a point in common."""
-    sides = _side(a, b, c), _side(a, b, d), _side(c, d, a), _side(c, d, b)
+    on = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
+    sides = [_sign(side(*ends)) for ends in on]
     if sides[0] != sides[1] and sides[2] != sides[3]:
         return True
-    on = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
-    return any(not side and _between(*ends) for side, ends in zip(sides, on, strict=True))
+    return any(not sign and _between(*ends) for sign, ends in zip(sides, on, strict=True))
 
 
-def _side(a: Point, b: Point, of: Point) -> int:
-    """On which side of the line through ``a`` and ``b`` a point lies: -1, 0 (on it), 1."""
-    cross = (b[0] - a[0]) * (of[1] - a[1]) - (b[1] - a[1]) * (of[0] - a[0])
-    return (cross > 0) - (cross < 0)
+def side(a: Point, b: Point, of: Point) -> float:
+    """On which side of the line from ``a`` to ``b`` a point lies: over 0 to its right (y goes
+    down), under 0 to its left, 0 on it.
+    """
+    return (b[0] - a[0]) * (of[1] - a[1]) - (b[1] - a[1]) * (of[0] - a[0])
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)
 
 
 def _between(a: Point, b: Point, of: Point) -> bool:

@@ -59,8 +59,8 @@ class Head:
         return np.array(self.unit_xy * 2)
 
 
-class V8Decoder:
-    """Takes outputs as they are stored."""
+class _Suppressed:
+    """Takes outputs as they are stored; suppression is still to be done."""
 
     def __init__(self, head: Head, suppression: Suppression) -> None:
         self._head = head
@@ -68,6 +68,8 @@ class V8Decoder:
         self._unit = head.unit
         self._least = stored(LEAST_SCORE, head.quantization)
 
+
+class V8Decoder(_Suppressed):
     def decode(self, outputs: Sequence[AnyArray]) -> ScoredBoxes:
         head = self._head.stored(outputs)
         places = places_over(self._least, head[4:].max(axis=0))
@@ -76,15 +78,7 @@ class V8Decoder:
         return scored_boxes(boxes, classes.max(axis=0), classes.argmax(axis=0), self._suppression)
 
 
-class V5Decoder:
-    """Takes outputs as they are stored."""
-
-    def __init__(self, head: Head, suppression: Suppression) -> None:
-        self._head = head
-        self._suppression = suppression
-        self._unit = head.unit
-        self._least = stored(LEAST_SCORE, head.quantization)
-
+class V5Decoder(_Suppressed):
     def decode(self, outputs: Sequence[AnyArray]) -> ScoredBoxes:
         head = self._head.stored(outputs)
         places = places_over(self._least, head[:, 4])  # no score is over this

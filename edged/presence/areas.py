@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..polygon import Point, Polygon
+from ..polygon import Point, Polygon, side
 from ..records import Detection
 
 Points = npt.NDArray[np.float64]
@@ -103,13 +103,9 @@ class Crossings:
         """Whether the way goes over the line, and not past one of its ends."""
         if self._right(before) * self._right(now) >= 0:
             return False
-        start, end = _side(before, now, self.line.start), _side(before, now, self.line.end)
+        start, end = side(before, now, self.line.start), side(before, now, self.line.end)
         return start * end <= 0
 
     def _right(self, point: Point) -> float:
         """Over 0: to the right of the line, for y goes down."""
-        return _side(self.line.start, self.line.end, point)
-
-
-def _side(a: Point, b: Point, of: Point) -> float:
-    return (b[0] - a[0]) * (of[1] - a[1]) - (b[1] - a[1]) * (of[0] - a[0])
+        return side(self.line.start, self.line.end, point)
