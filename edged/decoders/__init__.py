@@ -47,6 +47,15 @@ def check_finite(what: str, values: AnyArray) -> None:
         raise ModelError(f"its {what} are not finite numbers")
 
 
+NO_CLASS = 2**31
+"""No model has so many classes."""
+
+
+def not_classes() -> ModelError:
+    """What to raise where a number of a class is beyond ``NO_CLASS``."""
+    return ModelError("its classes are not numbers of classes")
+
+
 def unlike(error: Exception) -> ModelError:
     """What to raise where outputs have other shapes than those that were checked."""
     return ModelError(f"its outputs are not what they were when it was loaded: {error}")

@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ModelError
 from ..records import AnyArray, FloatArray, Quantization, ScoredBoxes
-from . import as_float32, check_finite
+from . import NO_CLASS, as_float32, check_finite, not_classes
 from .suppression import Places, Suppression
 
 LEAST_SCORE = 0.01
@@ -80,6 +79,6 @@ def class_numbers(classes: FloatArray) -> npt.NDArray[np.int64]:
     """Whole numbers, from a tensor that holds them with fractions. Raises ModelError for such as
     no model has.
     """
-    if (np.absolute(classes) >= 2**31).any():
-        raise ModelError("its classes are not numbers of classes")
+    if (np.absolute(classes) >= NO_CLASS).any():
+        raise not_classes()
     return np.rint(classes).astype(np.int64)

@@ -15,11 +15,9 @@ import numpy as np
 
 from ..errors import ModelError
 from ..records import AnyArray, ScoredBoxes
-from . import numbers, unlike
+from . import NO_CLASS, not_classes, numbers, unlike
 from .outputs import Output, named, shown
 from .task import Candidate, Sure, Task, Told
-
-_NO_CLASS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,8 @@ class DetectionDecoder:
         _check_finite("boxes", chain.from_iterable(rows))
         _check_finite("scores", scores)
         _check_finite("classes", classes)
-        if classes and max(max(classes), -min(classes)) >= _NO_CLASS:
-            raise ModelError("its classes are not numbers of classes")
+        if classes and max(max(classes), -min(classes)) >= NO_CLASS:
+            raise not_classes()
         return ScoredBoxes(
             [(x_min, y_min, x_max, y_max) for y_min, x_min, y_max, x_max in rows],
             [min(max(score, 0.0), 1.0) for score in scores],
