@@ -162,6 +162,9 @@ def _log(options: argparse.Namespace, quiet: bool = False) -> None:
 
 
 def _run(options: argparse.Namespace) -> NoReturn:
+    from .service import signals
+
+    signals.end_at_once()
     from .start import run_daemon
 
     _log(options)

@@ -7,7 +7,6 @@ import logging
 import platform
 import queue
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -36,7 +35,7 @@ from .publish.settings import MqttSettings
 from .publish.topics import HOME_ASSISTANT_STATUS, topic_for
 from .records import Happening, Info, Metrics, Record, Result
 from .remote import Remote
-from .service import machine
+from .service import machine, signals
 from .service.metrics import INTERVAL_S
 from .service.notify import Notifier
 from .slots import Slots
@@ -136,6 +135,8 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until a signal, or until all pipelines have ended. Raises EdgedError."""
+        # Before anything is opened or logged: a stop in the middle of the start is one, too.
+        signals.take(self.stop, lambda: self._events.put(_RELOAD))
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         # Pipelines are the unit of parallel work: OpenCV's own threads would fight with them.
         cv2.setNumThreads(1)
@@ -144,23 +145,8 @@ class Daemon:
         with contextlib.suppress(OSError):  # the watcher tells where there is none, and waits
             self._models_dir.mkdir(parents=True, exist_ok=True)
         self._publisher.start()
-        self._ledger.open()
-        self._ledger.start()
-        self._announcer.open()
-        self._baselines.open()
-        self._take_signals()
-        log.info(
-            "edged %s, run %s, device %s",
-            __version__,
-            self.run_id,
-            self._config.device.id,
-            extra=about(Event.START),
-        )
-        self._fleet.start(self._config.pipelines)
-        self._publish_info()
-        self._intake.start()
-        self._watcher.start()
         try:
+            self._begin()
             self._serve()
         finally:
             self._shut_down()
@@ -172,21 +158,34 @@ class Daemon:
 
     # ---- the main loop -------------------------------------------------------------------------
 
-    def _take_signals(self) -> None:
-        """A handler only puts a word into the queue, whose put may interrupt anything."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
-        signal.signal(signal.SIGHUP, lambda *_: self._events.put(_RELOAD))
+    def _begin(self) -> None:
+        self._ledger.open()
+        self._ledger.start()
+        self._announcer.open()
+        self._baselines.open()
+        log.info(
+            "edged %s, run %s, device %s",
+            __version__,
+            self.run_id,
+            self._config.device.id,
+            extra=about(Event.START),
+        )
+        if self._stop_asked:  # no camera is opened to be closed again
+            return
+        self._fleet.start(self._config.pipelines)
+        self._publish_info()
+        self._intake.start()
+        self._watcher.start()
 
     def _serve(self) -> None:
         next_metrics = time.monotonic() + INTERVAL_S
-        while True:
+        while not self._stop_asked:
             self._look_after()
             try:
                 event = self._events.get(timeout=self._supervisor.tick_s)
             except queue.Empty:
                 event = ""
-            if event == _STOP or self._stop_asked:
+            if self._stop_asked:
                 return
             if event == _RELOAD:
                 self._reload()

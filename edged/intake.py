@@ -83,7 +83,8 @@ class Intake:
             self._closing = True
             self._newer.set()
         self._tasks.put(None)
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
         if not self._thread.is_alive():
             ahead.drop()
             self._settle_trials()

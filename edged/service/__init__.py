@@ -1,1 +1,1 @@
-"""What the operating system is told and asked: logs, counts, the machine's own facts."""
+"""What the operating system is told and asked, and what it asks: logs, counts, signals, facts."""
