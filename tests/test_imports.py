@@ -70,7 +70,15 @@ def test_only_the_commands_print() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["picamera2", "libcamera", "amqtt", "systemd", "pymicro_features", "matplotlib"],
+    [
+        "picamera2",
+        "libcamera",
+        "amqtt",
+        "systemd",
+        "pymicro_features",
+        "matplotlib",
+        "litert_quantizer",
+    ],
 )
 def test_optional_parts_are_imported_only_where_they_are_used(module: str) -> None:
     for name, text in FILES.items():
@@ -79,6 +87,12 @@ def test_optional_parts_are_imported_only_where_they_are_used(module: str) -> No
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 node.body = [ast.Pass()]
         assert not any(found.startswith(module) for found in imported(name, tree)), name
+
+
+def test_the_daemon_uses_nothing_of_the_workshop() -> None:
+    for name, text in FILES.items():
+        workshop = any("edged.workshop" in module for module in imported(name, ast.parse(text)))
+        assert not workshop or name.startswith(("workshop/", "cli")), name
 
 
 def test_only_the_live_view_needs_rich() -> None:

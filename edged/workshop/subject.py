@@ -1,0 +1,64 @@
+"""A model on the bench: tried in a process of its own, and understood as the daemon would."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine.geometry import Fit
+from ..errors import ModelError
+from ..loading import Examined, LoadOptions, examine
+from ..samples import Gives
+from ..store.models import ModelFiles, read_model_files
+from .data import Data
+
+_TAKES = {
+    Gives.FRAMES: "looks at pictures",
+    Gives.WINDOWS: "looks at windows of recordings (.csv, .wav)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model and its reading. ``options`` are those to load it with."""
+
+    path: Path
+    files: ModelFiles
+    examined: Examined
+    options: LoadOptions
+
+
+def take(path: Path, data: Data, fit: Fit = Fit.STRETCH) -> Subject:
+    """The model at ``path``, for ``data``. Raises EdgedError where it cannot serve, or not with
+    such data; the message names it.
+    """
+    files = read_model_files_named(path)
+    options = LoadOptions(min(4, os.cpu_count() or 1), None, fit, data.gives)
+    try:
+        return Subject(path, files, examine(files, path, options), options)
+    except ModelError as error:
+        _refuse_other_kind(path, files, data)
+        raise ModelError(f"{path} cannot be used: {error}") from error
+
+
+def read_model_files_named(path: Path) -> ModelFiles:
+    """As ``read_model_files``; each message names the file."""
+    try:
+        return read_model_files(path)
+    except ModelError as error:
+        told = str(error)
+        raise ModelError(told if str(path) in told else f"{path}: {told}") from error
+
+
+def _refuse_other_kind(path: Path, files: ModelFiles, data: Data) -> None:
+    """Raises ModelError where the model takes what the data are not."""
+    other = next(gives for gives in Gives if gives is not data.gives)
+    try:
+        examine(files, path, LoadOptions(1, None, Fit.STRETCH, other))
+    except ModelError:
+        return
+    raise ModelError(
+        f"{path.name} {_TAKES[other]}, and {data.directory} holds {data.said}. Name a directory "
+        "with what it takes"
+    )
