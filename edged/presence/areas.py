@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..polygon import Point, Polygon, side
-from ..records import Detection
+from ..records import Box, Detection
 
-Points = npt.NDArray[np.float64]
 Anchor = Literal["bottom", "centre", "top"]
 _DOWN: Mapping[Anchor, float] = {"top": 0.0, "centre": 0.5, "bottom": 1.0}
+MOST_TRACKS = 1000
+"""More than there are at a time; those that were seen last are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +44,50 @@ def counts(part: Zone | Line, label: str) -> bool:
     return part.labels is None or label in part.labels
 
 
-def anchors(found: Sequence[Detection], anchor: Anchor) -> Points:
-    """The points (n, 2) of n boxes, in the middle of their width."""
-    boxes = np.array([each.box for each in found], np.float64).reshape(-1, 4)
+class Zones:
+    """Several, in all of which the points of a frame's boxes are looked for at once: with a few
+    boxes each call of NumPy costs more than what it works out.
+    """
+
+    def __init__(self, zones: Sequence[Zone]) -> None:
+        self._zones = zones
+        starts = [np.array(zone.polygon, np.float64) for zone in zones]
+        lengths = [len(corners) for corners in starts]
+        edges = np.concatenate(starts or [np.empty((0, 2))])
+        ends = np.concatenate([np.roll(each, -1, axis=0) for each in starts] or [edges])
+        self._x, self._y = edges.T.copy()
+        self._end_y = ends[:, 1].copy()
+        self._run, self._rise = (ends - edges).T.copy()
+        self._rise[self._rise == 0] = 1  # such an edge spans nothing
+        self._down = np.repeat([_DOWN[zone.anchor] for zone in zones], lengths)
+        self._first_edges = np.cumsum([0, *lengths[:-1]])
+
+    def holding(self, found: Sequence[Detection]) -> Iterator[tuple[Zone, Detection]]:
+        """Each with each zone that its point is in and where it counts."""
+        if not (self._zones and found):
+            return
+        boxes = np.array([each.box for each in found], np.float64)
+        held = self._held(boxes).tolist()
+        for number, zone in enumerate(self._zones):
+            for each, of_zones in zip(found, held, strict=True):
+                if of_zones[number] and counts(zone, each.label):
+                    yield zone, each
+
+    def _held(self, boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Boxes (n, 4) -> (n, zones): a ray to the right meets a zone's edges oddly often."""
+        x_min, y_min, x_max, y_max = boxes.T[:, :, None]
+        y = y_min * (1 - self._down) + y_max * self._down
+        meets = self._x + self._run * (y - self._y) / self._rise
+        odd = (self._y > y) != (self._end_y > y)
+        odd &= (x_min + x_max) / 2 < meets
+        held: npt.NDArray[np.bool_] = np.logical_xor.reduceat(odd, self._first_edges, axis=1)
+        return held
+
+
+def point_of(box: Box, anchor: Anchor) -> Point:
+    """In the middle of a box's width."""
     down = _DOWN[anchor]
-    x = (boxes[:, 0] + boxes[:, 2]) / 2
-    return np.stack([x, boxes[:, 1] * (1 - down) + boxes[:, 3] * down], axis=1)
-
-
-def inside(points: Points, polygon: Polygon) -> npt.NDArray[np.bool_]:
-    """Which of n points (n, 2) a polygon holds: a ray to the right meets its edges oddly often."""
-    start = np.array(polygon, np.float64)
-    end = np.roll(start, -1, axis=0)
-    x, y = points[:, :1], points[:, 1:]
-    spans = (start[:, 1] > y) != (end[:, 1] > y)
-    rise = end[:, 1] - start[:, 1]
-    rise[rise == 0] = 1  # such an edge spans nothing
-    meets = start[:, 0] + (end[:, 0] - start[:, 0]) * (y - start[:, 1]) / rise
-    odd: npt.NDArray[np.bool_] = (spans & (x < meets)).sum(axis=1) % 2 == 1
-    return odd
+    return (box[0] + box[2]) / 2, box[1] * (1 - down) + box[3] * down
 
 
 @dataclass(slots=True)
@@ -73,31 +99,33 @@ class Crossings:
     line: Line
     to_right: int = 0
     to_left: int = 0
-    _last: dict[int, Point] = field(default_factory=dict)  # by track
+    _last: dict[int, Point] = field(default_factory=dict)  # by track, the last seen at its end
 
-    def take(self, found: Sequence[Detection]) -> None:
-        """One frame's objects, as far as they have tracks."""
-        tracked = [each for each in found if each.track and counts(self.line, each.label)]
-        now = {
-            each.track: (x, y)
-            for each, (x, y) in zip(
-                tracked, anchors(tracked, self.line.anchor).tolist(), strict=True
-            )
-            if each.track is not None
-        }
-        for track, point in now.items():
-            before = self._last.get(track)
+    def take(self, found: Sequence[Detection]) -> bool:
+        """One frame's objects, as far as they have tracks; whether any has crossed the line."""
+        crossed = False
+        for each in found:
+            if each.track is None or not counts(self.line, each.label):
+                continue
+            point = point_of(each.box, self.line.anchor)
+            right = self._right(point)
+            if not right:  # A point on the line has not crossed it yet.
+                continue
+            before = self._last.pop(each.track, None)
+            self._last[each.track] = point
             if before is not None and self._is_between(before, point):
-                if self._right(point) > 0:
+                crossed = True
+                if right > 0:
                     self.to_right += 1
                 else:
                     self.to_left += 1
-        # A point on the line has not crossed it yet.
-        self._last |= {track: point for track, point in now.items() if self._right(point)}
+        while len(self._last) > MOST_TRACKS:
+            del self._last[next(iter(self._last))]
+        return crossed
 
-    def forget(self, alive: frozenset[int]) -> None:
-        """Of all tracks but these."""
-        self._last = {track: point for track, point in self._last.items() if track in alive}
+    def forget(self) -> None:
+        """Nobody looked for a while: who is seen next came from nowhere."""
+        self._last.clear()
 
     def _is_between(self, before: Point, now: Point) -> bool:
         """Whether the way goes over the line, and not past one of its ends."""

@@ -23,7 +23,7 @@ from ..records import (
     labels_of,
     score_of,
 )
-from .areas import Crossings, Line, Zone, anchors, counts, inside
+from .areas import Crossings, Line, Zone, Zones
 from .stays import Changes, Seen, Stay, Stays, Who
 
 LOST_AFTER_S = 30.0
@@ -65,6 +65,7 @@ class Presence:
         self._lock = threading.Lock()
         self._stays = Stays(rules.appear, rules.gone)
         self._groups = Stays(1, 1)  # of what there is enough of to be told
+        self._zones = Zones(rules.zones)
         self._crossings = [Crossings(line) for line in rules.lines]
         self._entered: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
@@ -78,12 +79,13 @@ class Presence:
         """What the filter left of a frame's findings, ``at_ns``: its capture."""
         found = [each for each in findings if isinstance(each, Detection)]
         with self._lock:
-            for crossings in self._crossings:
-                crossings.take(found)
-            seen = self._seen(findings, found)
-            self._note(self._stays.take(seen, at_ns), at_ns)
+            crossed = [each for each in self._crossings if each.take(found)]
+            changes = self._stays.take(self._seen(findings, found), at_ns)
+            self._note(changes, at_ns)
             if not self._rules.by_track:
                 self._count_boxes(found)
+            elif self._counts and not (crossed or changes.began or changes.ended):
+                return  # the counts are what they were
             self._tell_counts(at_ns)
 
     def check(self, looks: bool, now_ns: int) -> None:
@@ -101,7 +103,7 @@ class Presence:
             self._note(self._stays.end(), at_ns)
             self._boxes.clear()
             for crossings in self._crossings:
-                crossings.forget(frozenset())
+                crossings.forget()
             if self._counts is not None:
                 self._tell_counts(at_ns)
 
@@ -114,13 +116,10 @@ class Presence:
         tracked = [each for each in found if each.track is not None]
         if not self._rules.zones:
             return {Who(e.label, e.track, None): Seen(e.score, e.box) for e in tracked}
-        seen: dict[Who, Seen] = {}
-        for zone in self._rules.zones if tracked else ():
-            held = inside(anchors(tracked, zone.anchor), zone.polygon).tolist()
-            for each, is_inside in zip(tracked, held, strict=True):
-                if is_inside and counts(zone, each.label):
-                    seen[Who(each.label, each.track, zone.name)] = Seen(each.score, each.box)
-        return seen
+        return {
+            Who(each.label, each.track, zone.name): Seen(each.score, each.box)
+            for zone, each in self._zones.holding(tracked)
+        }
 
     def _note(self, changes: Changes, at_ns: int) -> None:
         self._entered.update(stay.who.zone for stay in changes.began if stay.who.zone)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from ..records import Box
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(msgspec.Struct, frozen=True):
     """A track, or where there is none all of a label together; ``zone`` None: in the frame."""
 
     label: str
@@ -17,8 +18,7 @@ class Who:
     zone: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """In one frame. ``score`` and ``box`` are None of what has none."""
 
     score: float | None

@@ -33,9 +33,10 @@ def assign(gain: npt.NDArray[np.float64]) -> Pairs:
     """
     if 0 in gain.shape:
         return Pairs(np.empty(0, np.intp), np.empty(0, np.intp))
-    most = gain.max(axis=1)
+    best = gain.argmax(axis=1)
+    most = gain[np.arange(len(gain)), best]
     (wanting,) = (most > 0).nonzero()
-    best = gain[wanting].argmax(axis=1)
+    best = best[wanting]
     # A column goes to the first row that wants it; its price is 0, so this is optimal so far.
     row_of: dict[int, int] = {}
     rest: list[int] = []
