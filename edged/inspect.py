@@ -13,10 +13,13 @@ from typing import Any
 import msgspec
 
 from .config import default_config_path, load_config
+from .engine.delegated import Delegated, find_delegated
 from .engine.geometry import Fit
+from .engine.layers import Graph, read_graph
 from .engine.tflite_graph import FileTensor
 from .errors import ConfigError, EdgedError, ModelError
 from .inputs import Input
+from .inspect_graph import graph_json, graph_lines
 from .loading import Examined, LoadOptions, examine
 from .reading import read_model
 from .records import TensorSpec
@@ -36,14 +39,16 @@ class Inspected:
     """``problem`` says why the model would be refused; ``examined`` is None then, and ``inputs``
     empty. It holds what the input takes with a camera and with a sensor, as far as it does.
 
-    ``signature`` is the state of the model's signature, ``signatures_beside`` that of the files
-    beside it, by name.
+    ``delegated`` is None where it cannot be run. ``signature`` is the state of the model's
+    signature, ``signatures_beside`` that of the files beside it, by name.
     """
 
     path: Path
     files: ModelFiles
     signature: str
     signatures_beside: Mapping[str, str]
+    graph: Graph
+    delegated: Delegated | None
     examined: Examined | None
     inputs: tuple[Input, ...]
     problem: str | None
@@ -52,17 +57,22 @@ class Inspected:
 def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     """Raises ModelError where the file can't be read as a model at all."""
     files = read_model_files(path)
-    examined, problem = None, None
+    examined, delegated, problem = None, None, None
     inputs: tuple[Input, ...] = ()
+    options = LoadOptions(min(4, os.cpu_count() or 1), None, Fit.STRETCH)
     try:
-        examined = examine(files, path, LoadOptions(min(4, os.cpu_count() or 1), None, Fit.STRETCH))
+        examined = examine(files, path, options)
         inputs = tuple(_inputs(files, examined))
+        delegated = find_delegated(
+            path, threads=options.threads, delegate=None, remembers=files.facts.remembers
+        )
     except EdgedError as error:
         problem = str(error)
     signature = state_of(path, keys)
     beside = [path.with_name(files.name + ending) for ending in TELLING]
     states = {file.name: state_of(file, keys) for file in beside if file.exists()}
-    return Inspected(path, files, signature, states, examined, inputs, problem)
+    graph = read_graph(files.data)
+    return Inspected(path, files, signature, states, graph, delegated, examined, inputs, problem)
 
 
 def _inputs(files: ModelFiles, examined: Examined) -> Iterator[Input]:
@@ -107,6 +117,7 @@ def as_json(inspected: Inspected) -> dict[str, Any]:
         "outputs": _tensors(examined.probed.outputs if examined else facts.outputs),
         "operators": sorted(set(facts.operators)),
         "custom_operators": list(facts.custom_operators),
+        "graph": graph_json(inspected.graph, inspected.delegated),
         "pixels": None,
         "samples": None,
         "labels": None,
@@ -157,6 +168,7 @@ def as_text(inspected: Inspected) -> list[str]:
     lines.append(f"signature  {inspected.signature}")
     if inspected.signature != "none":
         lines += [f"           {name}: {s}" for name, s in inspected.signatures_beside.items()]
+    lines += graph_lines(inspected.graph, inspected.delegated)
     if examined is None:
         lines.append(f"refused    {inspected.problem}")
     else:

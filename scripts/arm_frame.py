@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 
 from edged.bench.settings import DEFAULT
 from edged.cadence import Cadence, Publish
+from edged.engine.delegated import taken
 from edged.engine.runtime import NO_DELEGATE, Delegate
 from edged.filter import Filter
 from edged.handoff import LatestSlot
@@ -52,24 +52,6 @@ class Clock:
 
 
 CONTEXT = Context(prefix="edged", device="pi", run="run", qos=1, clock=Clock(), version="0")
-
-
-def delegated(nodes: Sequence[Mapping[str, Any]]) -> tuple[int, int, list[str]]:
-    """How many of the model's nodes the delegate's own have taken, of how many, and what is left:
-    those from which a delegate's node makes its outputs of its inputs.
-    """
-    own = [node for node in nodes if node["op_name"] != "DELEGATE"]
-    made = {int(tensor): node for node in own for tensor in node["outputs"]}
-    taken = set()
-    for delegate in (node for node in nodes if node["op_name"] == "DELEGATE"):
-        given, wanted = set(map(int, delegate["inputs"])), [*map(int, delegate["outputs"])]
-        while wanted:
-            node = made.get(tensor) if (tensor := wanted.pop()) not in given else None
-            if node is not None and node["index"] not in taken:
-                taken.add(node["index"])
-                wanted += map(int, node["inputs"])
-    left = [node["op_name"] for node in own if node["index"] not in taken]
-    return len(taken), len(own), left
 
 
 def whole_way(serving: Serving, picture: np.ndarray[Any, Any]) -> None:
@@ -125,12 +107,17 @@ def main() -> None:
     engine: Any = model._engines.borrow()
     picture = cv2.imread(str(options.picture))
     assert picture is not None
-    taken, count, left = delegated(engine._interpreter._get_ops_details())
+    nodes = [node for node in engine.nodes() if node["op_name"] != "DELEGATE"]
+    numbers = taken(engine.nodes())
+    left = [node["op_name"] for node in nodes if node["index"] not in numbers]
     library = "libpywrap_litert_common.so"
     base = next(
         line for line in Path("/proc/self/maps").read_text().splitlines() if library in line
     )
-    print(json.dumps({"taken": taken, "of": count, "left": left, "base": base}), flush=True)
+    print(
+        json.dumps({"taken": len(numbers), "of": len(nodes), "left": left, "base": base}),
+        flush=True,
+    )
     engine.invoke()
     os.getppid()
     engine.invoke()

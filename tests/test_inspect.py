@@ -41,7 +41,7 @@ def test_a_person_reads_what_the_model_is_and_why() -> None:
     path = SMALL_MODELS / f"{LABELLED}.tflite"
     lines = text_of(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    speed = lines.pop("speed")
+    speed, delegated, layers = lines.pop("speed"), lines.pop("delegated"), lines.pop("layers")
     assert lines == {
         "file": [str(path)],
         "size": ["1,727 bytes"],
@@ -53,6 +53,9 @@ def test_a_person_reads_what_the_model_is_and_why() -> None:
         "operators": ["FULLY_CONNECTED, MEAN, SOFTMAX"],
         "metadata": ["colours"],
         "signature": ["none"],
+        "graph": ["3 operators, 18 parameters in 0.036 kB, 12 multiply-accumulates"],
+        "memory": ["at least 3.08 kB for activations at once"],
+        "": ["1           12 100.0%       16  FULLY_CONNECTED 1x4 logits"],
         "task": [
             "classification: one output of 4 classes; probabilities (the model ends in a softmax)"
         ],
@@ -62,6 +65,33 @@ def test_a_person_reads_what_the_model_is_and_why() -> None:
         "labels": ["embedded colours.txt: background, red, green, blue"],
     }
     assert speed[0].endswith(" ms for one invocation, just tried")
+    assert delegated[0].startswith("XNNPACK of ")
+    assert layers == ["MACs  share   params  output, name"]
+
+
+def test_the_size_of_the_graph_is_told_layer_by_layer(testdata: Path) -> None:
+    inspected = inspect(testdata / "models" / "mobilenet_v2_1.0_224_quant.tflite")
+    lines = as_text(inspected)
+    assert (
+        "graph      66 operators, 3.49 M parameters in 3.54 MB, 301 M multiply-accumulates" in lines
+    )
+    first = next(number for number, line in enumerate(lines) if line.startswith("layers"))
+    assert lines[first + 1].startswith("    61       20.1 M   6.7%    411 k  CONV_2D 1x7x7x1280 …")
+    assert lines[first + 11] == "              171 M  56.7% in 43 more"
+    told = as_json(inspected)["graph"]
+    assert told["multiply_accumulates"] == 300_775_552
+    assert sum(layer["multiply_accumulates"] for layer in told["layers"]) == 300_775_552
+    taken = [layer["operator"] for layer in told["layers"] if layer["delegated"]]
+    assert len(taken) == told["delegated"]["operators"]
+    assert "CONV_2D" in taken
+
+
+def test_of_what_cannot_be_run_the_size_is_told_all_the_same(testdata: Path) -> None:
+    inspected = inspect(testdata / "bad-models" / "custom_op_posenet_decoder.tflite")
+    lines = as_text(inspected)
+    assert "           not counted: what PosenetDecoderOp multiplies" in lines
+    assert not any(line.startswith("delegated") for line in lines)
+    assert as_json(inspected)["graph"]["delegated"] is None
 
 
 def test_what_a_model_takes_of_a_camera_and_of_a_sensor_is_told(tmp_path: Path) -> None:

@@ -81,6 +81,13 @@ class Engine:
         """The outputs as they are now: after an invocation dynamic shapes are known."""
         return tuple(map(_tensor_spec, self._interpreter.get_output_details()))
 
+    def nodes(self) -> list[Mapping[str, Any]]:
+        """The runtime's own list of what it runs, a delegate's nodes at its end: ``index``,
+        ``op_name``, ``inputs`` and ``outputs`` (numbers of tensors).
+        """
+        nodes: list[Mapping[str, Any]] = self._interpreter._get_ops_details()
+        return nodes
+
     def input_view(self, position: int = 0) -> AnyArray:
         """The input tensor's own memory, of the input's shape and dtype. Drop it before invoke."""
         view: AnyArray = self._interpreter.tensor(self.inputs[position].index)()
