@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from .config import default_config_path, load_config
+from .decoders.weighing import Weighed, explain
 from .engine.delegated import Delegated, find_delegated
 from .engine.geometry import Fit
 from .engine.layers import Graph, read_graph
@@ -20,8 +21,8 @@ from .engine.tflite_graph import FileTensor
 from .errors import ConfigError, EdgedError, ModelError
 from .inputs import Input
 from .inspect_graph import graph_json, graph_lines
-from .loading import Examined, LoadOptions, examine
-from .reading import read_model
+from .loading import Examined, LoadOptions, try_out, understand
+from .reading import describe, read_model
 from .records import TensorSpec
 from .samples import Gives
 from .store.minisign import PublicKey
@@ -37,7 +38,8 @@ _LABELS_SHOWN = 10
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """``problem`` says why the model would be refused; ``examined`` is None then, and ``inputs``
-    empty. It holds what the input takes with a camera and with a sensor, as far as it does.
+    empty. ``weighed`` is empty too where it does not run. It holds what the input takes with a
+    camera and with a sensor, as far as it does.
 
     ``delegated`` is None where it cannot be run. ``signature`` is the state of the model's
     signature, ``signatures_beside`` that of the files beside it, by name.
@@ -51,6 +53,7 @@ class Inspected:
     delegated: Delegated | None
     examined: Examined | None
     inputs: tuple[Input, ...]
+    weighed: tuple[Weighed, ...]
     problem: str | None
 
 
@@ -59,9 +62,13 @@ def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     files = read_model_files(path)
     examined, delegated, problem = None, None, None
     inputs: tuple[Input, ...] = ()
+    weighed: tuple[Weighed, ...] = ()
     options = LoadOptions(min(4, os.cpu_count() or 1), None, Fit.STRETCH)
     try:
-        examined = examine(files, path, options)
+        probed = try_out(files, path, options)
+        found = describe(files, probed.inputs, probed.outputs, options.gives)
+        weighed = explain(found.outputs, found.told)
+        examined = understand(files, probed, options)
         inputs = tuple(_inputs(files, examined))
         delegated = find_delegated(
             path, threads=options.threads, delegate=None, remembers=files.facts.remembers
@@ -72,7 +79,9 @@ def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     beside = [path.with_name(files.name + ending) for ending in TELLING]
     states = {file.name: state_of(file, keys) for file in beside if file.exists()}
     graph = read_graph(files.data)
-    return Inspected(path, files, signature, states, graph, delegated, examined, inputs, problem)
+    return Inspected(
+        path, files, signature, states, graph, delegated, examined, inputs, weighed, problem
+    )
 
 
 def _inputs(files: ModelFiles, examined: Examined) -> Iterator[Input]:
@@ -113,6 +122,7 @@ def as_json(inspected: Inspected) -> dict[str, Any]:
         "problem": inspected.problem,
         "task": examined.reading.task.name if examined else files.sidecar.task,
         "task_reason": examined.reading.task.why if examined else None,
+        "readings": [_weighed(one) for one in inspected.weighed],
         "inputs": _tensors(examined.probed.inputs if examined else facts.inputs),
         "outputs": _tensors(examined.probed.outputs if examined else facts.outputs),
         "operators": sorted(set(facts.operators)),
@@ -169,12 +179,22 @@ def as_text(inspected: Inspected) -> list[str]:
     if inspected.signature != "none":
         lines += [f"           {name}: {s}" for name, s in inspected.signatures_beside.items()]
     lines += graph_lines(inspected.graph, inspected.delegated)
+    lines += _readings(inspected)
     if examined is None:
         lines.append(f"refused    {inspected.problem}")
     else:
         lines += _how_it_runs(examined, inspected.inputs)
     # Names come out of the file: none may play with the terminal.
     return [printable(line) for line in lines]
+
+
+def _readings(inspected: Inspected) -> Iterator[str]:
+    """Those to which something points, or all where there is none such."""
+    pointed = [one for one in inspected.weighed if one.what or one.taken]
+    word = "readings"
+    for one in pointed or inspected.weighed:
+        yield f"{word:<10} {str(one).removesuffix(f': {inspected.problem}')}"
+        word = ""
 
 
 def _how_it_runs(examined: Examined, inputs: Sequence[Input]) -> list[str]:
@@ -189,6 +209,16 @@ def _how_it_runs(examined: Examined, inputs: Sequence[Input]) -> list[str]:
         + (f" and {more:,} more" if more > 0 else ""),
         f"speed      {examined.probed.invoke_ms:.2f} ms for one invocation, just tried",
     ]
+
+
+def _weighed(one: Weighed) -> dict[str, Any]:
+    return {
+        "task": one.task,
+        "layout": one.layout,
+        "what": one.what,
+        "taken": one.taken,
+        "reason": one.reason,
+    }
 
 
 def _tensors(tensors: tuple[TensorSpec, ...] | tuple[FileTensor, ...]) -> list[dict[str, Any]]:

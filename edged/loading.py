@@ -60,11 +60,26 @@ def examine(
     Raises ModelError, and ProbeCancelled soon after ``cancelled`` is set. Nothing of the model is
     run in this process.
     """
+    examined = understand(files, try_out(files, path, options, cancelled), options)
+    if golden is not None:
+        threads, delegate = options.threads, options.delegate
+        reading = examined.reading
+        check_golden(golden, path, reading, threads=threads, delegate=delegate, cancelled=cancelled)
+    return examined
+
+
+def try_out(
+    files: ModelFiles,
+    path: Path,
+    options: LoadOptions,
+    cancelled: threading.Event | None = None,
+) -> Probed:
+    """The first part of ``examine``: whether it runs, and what its tensors are then."""
     threads, delegate = options.threads, options.delegate
     reason = unusable_reason(files.facts, delegate.name if delegate else None)
     if reason is not None:
         raise ModelError(reason)
-    probed = probe(
+    return probe(
         path,
         threads=threads,
         delegate=delegate,
@@ -73,11 +88,13 @@ def examine(
         budget_ms=files.sidecar.latency_budget_ms,
         cancelled=cancelled,
     )
+
+
+def understand(files: ModelFiles, probed: Probed, options: LoadOptions) -> Examined:
+    """The second part: what it is."""
     reading = read_model(files, probed.inputs, probed.outputs, options.gives)
     for outputs in probed.doubtful_outputs(reading.task.stored):
         reading.task.decoder.decode(outputs)  # knows which of the numbers count
-    if golden is not None:
-        check_golden(golden, path, reading, threads=threads, delegate=delegate, cancelled=cancelled)
     return Examined(probed, reading)
 
 

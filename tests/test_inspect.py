@@ -56,6 +56,9 @@ def test_a_person_reads_what_the_model_is_and_why() -> None:
         "graph": ["3 operators, 18 parameters in 0.036 kB, 12 multiply-accumulates"],
         "memory": ["at least 3.08 kB for activations at once"],
         "": ["1           12 100.0%       16  FULLY_CONNECTED 1x4 logits"],
+        "readings": [
+            "classification (one output of 4 classes): taken, by the operators of its graph"
+        ],
         "task": [
             "classification: one output of 4 classes; probabilities (the model ends in a softmax)"
         ],
@@ -158,6 +161,57 @@ def test_a_model_that_would_be_refused_is_shown_with_the_reason() -> None:
     assert (report["usable"], report["problem"]) == (False, reason)
     assert report["outputs"][0]["shape"] == [1, 16, 16, 3]
     assert (report["task"], report["pixels"], report["labels"]) == (None, None, None)
+
+
+def test_each_reading_that_was_weighed_is_told_with_what_became_of_it() -> None:
+    inspected = inspect(SMALL_MODELS / "segmentation_scores_uint8.tflite")
+    text = as_text(inspected)
+    place = next(at for at, line in enumerate(text) if line.startswith("readings"))
+    assert text[place : place + 3] == [
+        "readings   segmentation (3 scores for each pixel): as likely as another, by the shapes "
+        'alone; task = "segmentation" would choose it',
+        "           anomaly (its output has the shape of its input): as likely as another, by the "
+        'shapes alone; task = "anomaly" would choose it',
+        f"refused    {inspected.problem}",
+    ]
+    readings = json.loads(json.dumps(as_json(inspected)))["readings"]
+    assert [one["task"] for one in readings[:2]] == ["segmentation", "anomaly"]
+    assert readings[2] == {
+        "task": "classification",
+        "layout": None,
+        "what": None,
+        "taken": False,
+        "reason": "does not fit: classification needs one output with a number a class, it has "
+        '"scores" 1x16x16x3 uint8',
+    }
+
+
+def test_a_reading_that_lacks_something_is_refused_with_the_reason_once() -> None:
+    inspected = inspect(SMALL_MODELS / "layouts" / "yolo_v8_pixels.tflite")
+    assert as_text(inspected)[-2:] == [
+        "readings   detection, yolo-v8 (a head of YOLO v8: 21 candidates of 4 numbers and 3 "
+        "classes): refused",
+        f"refused    {inspected.problem}",
+    ]
+    assert as_json(inspected)["readings"][0]["reason"] == f"refused: {inspected.problem}"
+
+
+def test_where_nothing_points_to_a_task_each_is_told_with_what_it_lacks(tmp_path: Path) -> None:
+    shutil.copy(SMALL_MODELS / "classifier_uint8.tflite", tmp_path / "x.tflite")
+    (tmp_path / "x.toml").write_text('task = "pose"')
+    inspected = inspect(tmp_path / "x.tflite")
+    lines = as_text(inspected)
+    assert lines[-2:] == [
+        "readings   classification (one output of 3 classes): passed over: what its files tell is "
+        "another",
+        f"refused    {inspected.problem}",
+    ]
+
+
+def test_a_model_that_does_not_run_has_no_readings() -> None:
+    inspected = inspect(SMALL_MODELS / "classifier_float32_dynamic_batch.tflite")
+    assert as_json(inspected)["readings"] == []
+    assert not any(line.startswith("readings") for line in as_text(inspected))
 
 
 def test_what_lies_beside_the_file_counts(tmp_path: Path) -> None:

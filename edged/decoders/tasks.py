@@ -31,15 +31,25 @@ def find_task(outputs: Sequence[Output], told: Told) -> Task:
     """The one task that fits. Raises ModelError where none does, or several do as well, or what is
     told does not.
     """
+    told = told_task(told)
+    if told.task is not None:
+        return read_as(told.task, None, outputs, told)
+    fits = f"fit no task of this version ({', '.join(TASKS)})"
+    best = best_of(weigh(outputs, told), outputs, fits)
+    return read_as(best.task, best.layout, outputs, told)
+
+
+def told_task(told: Told) -> Told:
+    """With the task that what is told comes to: only detectors have roles and layouts."""
     if told.task is None and (told.roles or told.detection.layout):
-        told = replace(told, task="detection")
-    if told.task is None:
-        fits = f"fit no task of this version ({', '.join(TASKS)})"
-        best = best_of(weigh(outputs, told), outputs, fits)
-        detection = replace(told.detection, layout=best.layout or told.detection.layout)
-        told = replace(told, task=best.task, detection=detection)
-    assert told.task is not None
-    return _module(told.task).read(outputs, told)
+        return replace(told, task="detection")
+    return told
+
+
+def read_as(task: str, layout: str | None, outputs: Sequence[Output], told: Told) -> Task:
+    """As that task, and as the layout that is told where ``layout`` is None. Raises ModelError."""
+    detection = replace(told.detection, layout=layout or told.detection.layout)
+    return _module(task).read(outputs, replace(told, task=task, detection=detection))
 
 
 def weigh(outputs: Sequence[Output], told: Told) -> list[Candidate]:
