@@ -128,6 +128,8 @@ def make_parser() -> argparse.ArgumentParser:
 _SCHEMAS = (
     "result",
     "model",
+    "event",
+    "counts",
     "health",
     "info",
     "metrics",

@@ -95,7 +95,9 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Bytes = Annotated[int, Meta(ge=0, le=2**40)]
 Seconds = Annotated[float, Meta(gt=0)]
-Fps = Annotated[float, Meta(ge=0)]
+Fps = Annotated[
+    float, Meta(ge=0, description="a number above 0, or 0: as fast as the source gives")
+]
 RateHz = Annotated[float, Meta(gt=0, le=1_000_000)]
 
 

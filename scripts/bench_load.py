@@ -27,8 +27,8 @@ import paho.mqtt.client as mqtt
 from bench_frame import COCO_SSD
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edged.bench.broker import local_broker
 from edged.bench.figures import Spread
+from edged.demo.broker import local_broker
 
 FPS = 15
 _WARM_UP = 10  # results
@@ -107,7 +107,10 @@ def main() -> None:
         *itertools.product((cores,), (5, 0, -5), threads),
     ]
     found: dict[tuple[int, int, int], list[Mapping[str, Any]]] = {way: [] for way in ways}
-    with tempfile.TemporaryDirectory() as directory, local_broker(Path(directory)) as broker:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        local_broker(Path(directory), light=True) as broker,
+    ):
         house = Path(directory)
         for _, (hogs, nice, count) in itertools.product(range(options.turns), ways):
             told = {"house": house, "port": broker.port, "models": options.model.resolve().parent}

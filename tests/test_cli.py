@@ -19,20 +19,11 @@ from signing import SIGNED, Signer
 
 from edged import __version__
 from edged.cli import main
+from edged.publish.wire import HEARD_TYPES, KINDS
 
 CASES = Path(__file__).parent / "cases" / "config"
 REFUSED = sorted(case.parent for case in CASES.glob("*/expected.txt"))
-SCHEMAS = (
-    "result",
-    "model",
-    "health",
-    "info",
-    "metrics",
-    "discovery",
-    "command",
-    "answer",
-    "config",
-)
+SCHEMAS = (*KINDS, *HEARD_TYPES, "config")
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..demo.broker import Broker
 from ..errors import EdgedError
 from .answers import FAILED
-from .broker import Broker, FirstMessage
+from .first_message import FirstMessage
 
 PATIENCE_S = 120.0
 _END_S = 10.0

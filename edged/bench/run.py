@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..demo.broker import Broker
 from ..engine.preprocess import image_shape
 from ..inputs import LogMelInput, WindowInput
 from ..loading import LoadOptions
 from ..records import PixelOrder, Size
 from . import items
-from .broker import Broker
 from .contestant import Contestant, Memory
 from .figures import Turn
 from .items import Kept

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..demo.broker import Broker, local_broker
 from ..errors import EdgedError
 from ..loading import LoadOptions, examine
 from ..reading import Reading
 from ..records import TensorSpec
 from ..store.models import ModelFiles, read_model_files
-from .broker import Broker, local_broker
 from .contestant import Contestant
 from .items import Kept
 from .settings import engine_arguments, toml_lines
@@ -120,5 +120,5 @@ def stage() -> Iterator[Stage]:
     """Raises EdgedError where there is no broker."""
     with tempfile.TemporaryDirectory(prefix="edged-bench-") as directory:
         place = Path(directory)
-        with local_broker(place) as broker:
+        with local_broker(place, light=True) as broker:
             yield Stage(broker, place)

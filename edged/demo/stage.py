@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from ..publish.settings import Version
 from ..records import Latency
 from ..service.metrics import stage_latency
 from ..sources import Source
-from .broker import EmbeddedBroker
+from .broker import Broker, local_broker
 from .subscriber import Subscriber
 
+_START_S = 30.0  # for models to be probed on a slow machine
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 
 _CONFIG = """
@@ -43,22 +45,25 @@ class Show:
 
 
 def play(show: Show, seconds: float | None, tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Run for so many seconds, or until a recording is over; the results that came over MQTT, in
-    order, after they were told one by one and summed up. Raises EdgedError.
+    """Run for so many seconds from the first result on, or until a recording is over; the results
+    that came over MQTT, in order, after they were told one by one and summed up. Raises EdgedError.
     """
-    broker = EmbeddedBroker()
-    broker.start()
-    tell(f"edged {__version__}: an MQTT broker listens on 127.0.0.1:{broker.port}")
-    tell("what follows was published by the daemon and came back over MQTT (topics edged/demo/#)")
-    subscriber = Subscriber(broker.port, tell)
-    began_s = time.monotonic()
-    try:
-        subscriber.start()
-        _run_daemon(show, broker.port, seconds)
-        lasted_s = time.monotonic() - began_s
-    finally:
-        subscriber.stop()
-        broker.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="edged-demo-") as directory,
+        local_broker(Path(directory)) as broker,
+    ):
+        tell(f"edged {__version__}: an MQTT broker listens on 127.0.0.1:{broker.port}")
+        tell(
+            "what follows was published by the daemon and came back over MQTT (topics edged/demo/#)"
+        )
+        subscriber = Subscriber(broker.port, tell)
+        began_s = time.monotonic()
+        try:
+            subscriber.start()
+            _run_daemon(show, broker, Path(directory), partial(_wait, subscriber.first, seconds))
+            lasted_s = time.monotonic() - began_s
+        finally:
+            subscriber.stop()
     if not subscriber.results:
         raise EdgedError("The demo got no result; run it again with --debug to see why")
     for line in summary(subscriber.results, seconds or round(lasted_s, 1)):
@@ -66,22 +71,31 @@ def play(show: Show, seconds: float | None, tell: Callable[[str], None]) -> list
     return subscriber.results
 
 
-def _run_daemon(show: Show, port: int, seconds: float | None) -> None:
-    text = _CONFIG.format(port=port) + show.pipelines
+def _wait(first: threading.Event, seconds: float | None, over: threading.Event) -> None:
+    """Until the time is up, which begins when there is something to see, or all is over."""
+    if seconds is not None:
+        first.wait(_START_S)
+    over.wait(seconds)
+
+
+def _run_daemon(
+    show: Show, broker: Broker, state: Path, wait: Callable[[threading.Event], None]
+) -> None:
+    text = _CONFIG.format(port=broker.port) + show.pipelines
     config = configuration.parse_config(text.encode(), "demo.toml")
-    with tempfile.TemporaryDirectory(prefix="edged-demo-") as state:
-        # amqtt misreads a CONNECT of MQTT 5 that carries a will, and never answers.
-        settings = replace(
-            mqtt_settings(config.mqtt, config.device.id, {}), first_version=Version.V3_1_1
-        )
-        daemon = Daemon(config, lambda: config, settings, Path(state), MODELS_DIR, show.make_source)
-        timer = threading.Timer(seconds, daemon.stop) if seconds is not None else None
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
-        daemon.run()
-        if timer is not None:
-            timer.cancel()
+    settings = mqtt_settings(config.mqtt, config.device.id, {})
+    if not broker.speaks_5:
+        settings = replace(settings, first_version=Version.V3_1_1)
+    daemon = Daemon(config, lambda: config, settings, state, MODELS_DIR, show.make_source)
+    over = threading.Event()
+
+    def stop_in_time() -> None:
+        wait(over)
+        daemon.stop()
+
+    threading.Thread(target=stop_in_time, name="timer", daemon=True).start()
+    daemon.run()
+    over.set()
 
 
 def summary(results: list[dict[str, Any]], seconds: float) -> list[str]:

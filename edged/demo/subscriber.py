@@ -21,6 +21,7 @@ class Subscriber:
 
     def __init__(self, port: int, tell: Callable[[str], None]) -> None:
         self.results: list[dict[str, Any]] = []
+        self.first = threading.Event()
         self._tell = tell
         self._last_line_s = 0.0
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "demo-subscriber")
@@ -54,6 +55,7 @@ class Subscriber:
 
     def _show(self, result: dict[str, Any]) -> None:
         self.results.append(result)
+        self.first.set()
         now_s = time.monotonic()
         if now_s - self._last_line_s < _SECONDS_BETWEEN_LINES:
             return
