@@ -55,14 +55,14 @@ class StreamModel(ListeningModel):
             engine.reset_state()
             filler.reset()
         scores: list[FloatArray] = []
-        invoke_ns = decode_ns = 0
+        invoke_ns = worked_ns = decode_ns = 0
         try:
             for values in filler.inputs(window):
                 view = engine.input_view(self._position)
                 view[...] = values.reshape(view.shape)
                 del view
                 filled_ns = time.monotonic_ns()
-                engine.invoke()
+                worked_ns += self._invoke(engine)
                 invoked_ns = time.monotonic_ns()
                 decoded = self._decoder.decode(self._outputs(engine))
                 scores.append(cast(ScoredClasses, decoded).scores)
@@ -73,4 +73,5 @@ class StreamModel(ListeningModel):
             raise
         preprocess_ns = time.monotonic_ns() - began_ns - invoke_ns - decode_ns
         heard = self._heard(window, *scores)
-        return Inference(heard, None, began_ns - asked_ns, preprocess_ns, invoke_ns)
+        waited_ns = began_ns - asked_ns
+        return Inference(heard, None, waited_ns, preprocess_ns, invoke_ns, worked_ns)

@@ -44,7 +44,8 @@ def nothing() -> None:
 class Inference:
     """What one frame or window came to, and what that took.
 
-    ``placement`` is None for a window. ``waited_ns``: for an interpreter.
+    ``placement`` is None for a window. ``waited_ns``: for an interpreter. ``worked_ns``: of
+    ``invoke_ns`` what the model's own clock counts.
     """
 
     decoded: Decoded
@@ -52,6 +53,7 @@ class Inference:
     waited_ns: int
     preprocess_ns: int
     invoke_ns: int
+    worked_ns: int
 
 
 class Model:
@@ -82,6 +84,8 @@ class Model:
         self._compares = reading.task.anomaly is not None
         self.want = self._filler.want
         self.fits = self._filler.fits
+        self.clock_ns: Callable[[], int] = time.monotonic_ns
+        """By which its invocations are judged."""
         self._goes_on = bool(reading.feedback) and isinstance(reading.input, WindowInput)
         self._first, self._end = 0, 0  # of the window before, where it matters
         if not engines.shared:
@@ -119,11 +123,18 @@ class Model:
         given = [engine.input(self._position)] if self._compares else []
         meanwhile()
         filled_ns = time.monotonic_ns()
-        engine.invoke()
+        worked_ns = self._invoke(engine)
         invoked_ns = time.monotonic_ns()
         decoded = self._decoder.decode([*self._outputs(engine), *given])
         waited_ns, preprocess_ns = began_ns - asked_ns, filled_ns - began_ns
-        return Inference(decoded, placement, waited_ns, preprocess_ns, invoked_ns - filled_ns)
+        invoke_ns = invoked_ns - filled_ns
+        return Inference(decoded, placement, waited_ns, preprocess_ns, invoke_ns, worked_ns)
+
+    def _invoke(self, engine: Engine) -> int:
+        """What it takes by the model's own clock. Raises ModelError."""
+        began_ns = self.clock_ns()
+        engine.invoke()
+        return self.clock_ns() - began_ns
 
     def _follow(self, window: Window, engine: Engine) -> None:
         if not self._first < window.first <= self._end:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from .cadence import Cadence
+from .engine.held_up import undisturbed_ns
 from .errors import ModelError, NotFinite
 from .events import Event, Lasting, about
 from .filter import Filter
@@ -106,6 +107,7 @@ class Pipeline:
         self._coming: deque[tuple[Serving, Serving | None]] = deque(maxlen=1)
         self._before: Serving | None = None  # while there is a trial
         self._trial: Trial | None = None
+        self._worked_ms = 0.0  # the last invocation's, by the model's own clock
 
     def swap(self, serving: Serving, before: Serving | None = None) -> None:
         """Let a model serve from the next frame on; from any thread.
@@ -162,7 +164,10 @@ class Pipeline:
     def _begin(self, serving: Serving, before: Serving | None) -> None:
         if serving.expected is None:
             self._before, self._trial = None, None
+            serving.model.clock_ns = time.monotonic_ns
         else:
+            # What other work takes of the processor is no fault of the model.
+            serving.model.clock_ns = undisturbed_ns
             self._before = before
             self._trial = Trial(serving.expected, time.monotonic_ns())
 
@@ -170,7 +175,7 @@ class Pipeline:
         """One frame; what serves the next one: ``serving``, or the model before if it failed."""
         reason = None
         try:
-            latency = self.step(frame, serving.model, serving.filter)
+            self.step(frame, serving.model, serving.filter)
         except ModelError as error:
             reason = str(error)
         except NotFinite as error:  # the sensor's fault, not that of a model on trial
@@ -185,7 +190,7 @@ class Pipeline:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         trial = self._trial
         if trial is not None:
-            failure = reason or trial.failure(latency.inference)
+            failure = reason or trial.failure(self._worked_ms)
             if failure is not None:
                 if self._before is not None:
                     return self._go_back(frame, serving, failure, lost=reason is not None)
@@ -208,11 +213,12 @@ class Pipeline:
         self._on_trial(failed, failure, before)
         return self._serve(frame, before) if lost and before.model.fits(frame) else before
 
-    def step(self, frame: Captured, model: Model, filter_: Filter) -> Latency:
-        """One frame's way; where its time went. Raises ModelError, with nothing published."""
+    def step(self, frame: Captured, model: Model, filter_: Filter) -> None:
+        """One frame's way. Raises ModelError, with nothing published."""
         taken_ns = time.monotonic_ns()
         inference = model.infer(frame, self._send_unsent)
         taken_ns += inference.waited_ns
+        self._worked_ms = inference.worked_ns / NS_PER_MS
         findings = filter_.apply(inference.decoded, inference.placement)
         if self._tracking is not None:
             threshold = filter_.threshold or 0.0
@@ -246,7 +252,6 @@ class Pipeline:
             )
             self._unsent = True
         self.stats.record(latency, published=due)
-        return latency
 
     def _send_unsent(self) -> None:
         """Let the publisher work on the last result: not before this thread has no more use for

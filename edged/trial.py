@@ -42,7 +42,9 @@ class Trial:
         self._results = 0
 
     def failure(self, invoke_ms: float) -> str | None:
-        """Why the model fails with this result; None while it does not."""
+        """Why the model fails with this result; None while it does not. ``invoke_ms`` is without
+        the time in which other work had the processor.
+        """
         self._results += 1
         limit_ms, said = self._limit()
         if len(self._first_ms) < FEWEST_RESULTS:

@@ -348,3 +348,11 @@ def test_labels_that_the_model_does_not_have_are_told_with_the_nearest(
 def test_a_number_stands_for_a_class_without_a_label() -> None:
     assert unknown_labels(("0", "17"), ()) is None
     assert unknown_labels(("cat", "3"), ("cat", "dog")) is None
+
+
+def test_an_invocation_is_judged_by_the_clock_that_the_model_was_given(load: Load) -> None:
+    model = load("classifier_uint8")
+    model.clock_ns = iter([100, 107]).__next__
+    inference = model.infer(plain(WHITE))
+    assert inference.worked_ns == 7
+    assert inference.invoke_ns > 7

@@ -11,7 +11,6 @@ with a known result is tried later, by ``golden``.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
 import threading
@@ -29,6 +28,7 @@ from ..records import AnyArray, TensorSpec
 from . import ahead
 from .ahead import Request
 from .confined import Channel, parent_of_request, serve
+from .held_up import process_held_up_ns
 from .interpreter import Engine, dequantize
 from .runtime import Delegate
 from .sandbox import WALL_LIMIT_S, Child
@@ -205,24 +205,12 @@ def _invoke_ms(engine: Engine, threads: int) -> float:
 
     They share the work, so that what one does not do the others do.
     """
-    waited_ns = _waited_ns()
+    held_up_ns = process_held_up_ns()
     start_ns = time.perf_counter_ns()
     engine.invoke()
     took_ns = time.perf_counter_ns() - start_ns
-    waited_ns = _waited_ns() - waited_ns
-    return max(took_ns - waited_ns / threads, 0) / 1e6
-
-
-def _waited_ns() -> int:
-    """How long the threads of this process were ready to run while others had the processor: it
-    gives way to the pipelines, and a busy device must not make a model look slow. 0 where the
-    kernel does not count it.
-    """
-    waited_ns = 0
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            waited_ns += int((task / "schedstat").read_text().split()[1])
-    return waited_ns
+    held_up_ns = process_held_up_ns() - held_up_ns
+    return max(took_ns - held_up_ns / threads, 0) / 1e6
 
 
 def _peak_memory_bytes() -> int:
