@@ -277,12 +277,14 @@ class Daemon:
 
     def _publish(self, record: Record) -> None:
         """From any thread; one that was left behind at the end may still come with something."""
-        with contextlib.suppress(Closed):
+        try:
             if isinstance(record, Happening):
                 self._ledger.put(record)
                 return
             # When a result is to be sent is said by its pipeline.
             self._publisher.publish(record, later=isinstance(record, Result))
+        except Closed:  # the end has come
+            return
 
     # ---- what can be commanded: see remote -------------------------------------------------------
 

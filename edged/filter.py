@@ -18,12 +18,12 @@ from .records import (
     MOST_PEOPLE,
     Anomaly,
     AnomalyInfo,
-    AnyArray,
     ClassMap,
     ClassScore,
     Decoded,
     Detection,
     Findings,
+    FloatArray,
     HeardClasses,
     Keypoint,
     Numbers,
@@ -77,34 +77,28 @@ class Filter:
         """What is left of one frame's findings; ``placement`` is how its frame lay in the input,
         None for a window, in which nothing has a place.
         """
+        threshold = 0.0 if self.threshold is None else min(self.threshold, self._low)
         match decoded:
+            case ScoredBoxes():  # the first, for a detector's every frame goes through here
+                assert placement is not None
+                kept = [place for place, score in enumerate(decoded.scores) if score > threshold]
+                return self._detections(decoded, _best_first(kept, decoded.scores), placement)
+            case ScoredClasses():
+                return self._classes(decoded, _over(threshold, decoded.scores))
+            case ScoredPeople():
+                assert placement is not None
+                return self._people(decoded, _over(threshold, decoded.scores), placement)
+            case ClassMap():
+                assert placement is not None
+                found = self._regions(decoded, placement)
+                best = sorted(found, key=lambda one: -one.fraction)
+                return tuple(one for one in best[: self._max_results] if one.fraction > threshold)
             case Numbers():
                 return tuple(islice(self._values(decoded), self._max_results))
             case Reconstruction():
                 return (self._anomaly(decoded.error),)
             case HeardClasses():
                 raise TypeError("what is heard goes through a KeywordFilter")
-        threshold = 0.0 if self.threshold is None else min(self.threshold, self._low)
-        if isinstance(decoded, ClassMap):
-            assert placement is not None
-            found = self._regions(decoded, placement)
-            best = sorted(found, key=lambda one: -one.fraction)
-            return tuple(one for one in best[: self._max_results] if one.fraction > threshold)
-        if isinstance(decoded, ScoredBoxes):
-            scores: Sequence[float] | AnyArray = decoded.scores
-            kept = [place for place, score in enumerate(scores) if score > threshold]
-        else:  # of classes there may be a thousand
-            scores = decoded.scores
-            kept = (decoded.scores > threshold).nonzero()[0].tolist()
-        kept.sort(key=scores.__getitem__, reverse=True)  # stable: of equal ones the first is first
-        if isinstance(decoded, ScoredBoxes):
-            assert placement is not None
-            return tuple(islice(self._detections(decoded, kept, placement), self._max_results))
-        if isinstance(decoded, ScoredPeople):
-            assert placement is not None
-            most = min(self._max_results, MOST_PEOPLE)
-            return tuple(self._people(decoded, kept[:most], placement))
-        return tuple(islice(self._classes(decoded, kept), self._max_results))
 
     def _values(self, decoded: Numbers) -> Iterator[Value]:
         """In the model's order, whatever the threshold."""
@@ -126,22 +120,30 @@ class Filter:
             score is not None and score > 1,
         )
 
-    def _classes(self, decoded: ScoredClasses, kept: Sequence[int]) -> Iterator[ClassScore]:
+    def _classes(self, decoded: ScoredClasses, kept: Sequence[int]) -> tuple[ClassScore, ...]:
+        found: list[ClassScore] = []
         for number in kept:
+            if len(found) == self._max_results:
+                break
             label = self._name_of(number)
             if self._may_leave(label):
-                yield ClassScore(label, float(decoded.scores[number]))
+                found.append(ClassScore(label, float(decoded.scores[number])))
+        return tuple(found)
 
     def _detections(
         self, decoded: ScoredBoxes, kept: Sequence[int], placement: Placement
-    ) -> Iterator[Detection]:
+    ) -> tuple[Detection, ...]:
+        found: list[Detection] = []
         for place in kept:
+            if len(found) == self._max_results:
+                break
             label = self._name_of(decoded.classes[place])
             if self._may_leave(label):
                 box = placement.to_frame(decoded.boxes[place])
                 # One without an area lay outside of the frame, in the bars of a letterbox.
                 if box[0] < box[2] and box[1] < box[3]:
-                    yield Detection(label, decoded.scores[place], box)
+                    found.append(Detection(label, decoded.scores[place], box))
+        return tuple(found)
 
     def _regions(self, decoded: ClassMap, placement: Placement) -> Iterator[Region]:
         """What each class covers of the part of the frame that the model sees."""
@@ -158,17 +160,31 @@ class Filter:
 
     def _people(
         self, decoded: ScoredPeople, kept: Sequence[int], placement: Placement
-    ) -> Iterator[Person]:
+    ) -> tuple[Person, ...]:
         """Each with the keypoints that may leave."""
         names = [(place, name) for place, name in enumerate(KEYPOINTS) if self._may_leave(name)]
-        for person in kept:
+        found: list[Person] = []
+        for person in kept[: min(self._max_results, MOST_PEOPLE)]:
             points = decoded.points[person].tolist()
             scores = decoded.point_scores[person].tolist()
             keypoints = tuple(
                 Keypoint(name, *placement.point_to_frame(*points[place]), scores[place])
                 for place, name in names
             )
-            yield Person(float(decoded.scores[person]), keypoints)
+            found.append(Person(float(decoded.scores[person]), keypoints))
+        return tuple(found)
 
     def _may_leave(self, label: str) -> bool:
         return self._allowed is None or label in self._allowed
+
+
+def _over(threshold: float, scores: FloatArray) -> list[int]:
+    """The places of those over the threshold, the best first; there may be a thousand scores."""
+    return _best_first((scores > threshold).nonzero()[0].tolist(), scores)
+
+
+def _best_first(places: list[int], scores: Sequence[float] | FloatArray) -> list[int]:
+    """In place; of equal ones the first stays the first."""
+    if len(places) > 1:
+        places.sort(key=scores.__getitem__, reverse=True)
+    return places

@@ -73,6 +73,7 @@ class Fleet:
         self._ends = ends
         self._slots = slots
         self._tables: tuple[configuration.Pipeline, ...] = ()
+        self._triggers = False  # whether some pipeline waits for another one's results
         self._runners: dict[str, Runner] = {}
         # By commands, until a reload changes the pipeline.
         self._disabled: dict[str, PipelineInfo] = {}
@@ -115,7 +116,7 @@ class Fleet:
     # ---- what the configuration says ---------------------------------------------------------
 
     def start(self, tables: Sequence[configuration.Pipeline]) -> None:
-        self._tables = tuple(tables)
+        self._configure(tables)
         for table in tables:
             self._start(table)
 
@@ -132,7 +133,7 @@ class Fleet:
                 self._end(self._runners.pop(name), reason)
         running = {*self._runners, *self._disabled}
         started = [name for name in after if name not in running]
-        self._tables = tuple(tables)
+        self._configure(tables)
         for name in started:
             self._start(after[name])
         return _told(started, [name for name in changed if name not in after])
@@ -149,6 +150,10 @@ class Fleet:
             if table.when.pipeline in [*changed, *found] and runner.ended and runner.is_over:
                 found.append(table.name)
         return found
+
+    def _configure(self, tables: Sequence[configuration.Pipeline]) -> None:
+        self._tables = tuple(tables)
+        self._triggers = any(table.when is not None for table in tables)
 
     def stop(self) -> None:
         """All at once, within ``_STOP_S``; one that is stuck is left behind."""
@@ -193,7 +198,7 @@ class Fleet:
     def _publish(self, record: Record) -> None:
         """From the threads of the pipelines: others may wait for a result."""
         self._ends.publish(record)
-        if isinstance(record, Result):
+        if self._triggers and isinstance(record, Result):
             for runner in self.runners():
                 runner.hear(record)
 

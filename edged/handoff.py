@@ -29,7 +29,10 @@ class BoundedQueue(Generic[T]):
     """
 
     def __init__(self, capacity: int) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()  # guards all below
+        self._filled = threading.Condition(self._lock)
+        self._emptied = threading.Condition(self._lock)
+        self._givers = 0  # who wait until there is room
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._closed = False
@@ -41,7 +44,7 @@ class BoundedQueue(Generic[T]):
 
     def put(self, item: T) -> None:
         """Add an item, never waiting. Raises Closed."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise Closed
             if not self._items:
@@ -50,28 +53,30 @@ class BoundedQueue(Generic[T]):
                 self._items.popleft()
                 self.dropped += 1
             self._items.append(item)
-            self._changed.notify_all()
+            self._filled.notify_all()
 
     def put_wait(self, item: T) -> None:
         """Add an item once there is room; drops nothing. Raises Closed."""
-        with self._changed:
+        with self._lock:
+            self._givers += 1
             while len(self._items) >= self._capacity and not self._closed:
-                self._changed.wait()
+                self._emptied.wait()
+            self._givers -= 1
             if self._closed:
                 raise Closed
             if not self._items:
                 self._since_ns = time.monotonic_ns()
             self._items.append(item)
-            self._changed.notify_all()
+            self._filled.notify_all()
 
     def take(self, timeout_s: float | None = None) -> T | None:
         """The oldest item, or None when none came in time. Raises Closed at the end."""
-        with self._changed:
+        with self._lock:
             if not self._items and not self._closed:
-                self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
+                self._filled.wait_for(lambda: self._items or self._closed, timeout_s)
             if self._items:
                 item = self._items.popleft()
-                self._changed.notify_all()
+                self._emptied.notify_all()
                 return item
             if self._closed:
                 raise Closed
@@ -79,9 +84,10 @@ class BoundedQueue(Generic[T]):
 
     def close(self) -> None:
         """Refuse new items, and let givers go; what is still there can be taken."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._emptied.notify_all()
 
 
 class LatestSlot(BoundedQueue[T]):
@@ -97,12 +103,23 @@ class LatestSlot(BoundedQueue[T]):
         """Until an item is there, which stays there; since when one has been, in ns of the
         monotonic clock, be it this one or one that it has replaced. Raises Closed at the end.
         """
-        with self._changed:
+        with self._lock:
             while not self._items:
                 if self._closed:
                     raise Closed
-                self._changed.wait()
+                self._filled.wait()
             return self._since_ns
+
+    def grab(self) -> T | None:
+        """What is there just now. Who waits to give the next one sleeps until ``let_give``."""
+        with self._lock:
+            return self._items.popleft() if self._items else None
+
+    def let_give(self) -> None:
+        """Wake who waits until there is room."""
+        if self._givers:
+            with self._lock:
+                self._emptied.notify_all()
 
     def hold(self, capacity: int) -> None:
         """Let so many items wait from the next one on; from any thread."""

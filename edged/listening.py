@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
+
+import msgspec
 
 from .engine.interpreter import Engine
 from .engine.sound import StreamFiller
@@ -25,7 +26,7 @@ class ListeningModel(Model):
         window = cast(Window, item)
         inference = super()._infer(window, engine, asked_ns, meanwhile)
         scores = cast(ScoredClasses, inference.decoded).scores
-        return replace(inference, decoded=self._heard(window, scores))
+        return msgspec.structs.replace(inference, decoded=self._heard(window, scores))
 
     def _heard(self, window: Window, *scores: FloatArray) -> HeardClasses:
         """``scores``: of each moment."""

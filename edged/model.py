@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
+
+import msgspec
 
 from .decoders import Decoder
 from .engine.engines import Engines
@@ -40,8 +41,7 @@ def nothing() -> None:
     """What is done meanwhile where nobody waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
+class Inference(msgspec.Struct, frozen=True):
     """What one frame or window came to, and what that took.
 
     ``placement`` is None for a window. ``waited_ns``: for an interpreter. ``worked_ns``: of

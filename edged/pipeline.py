@@ -129,15 +129,15 @@ class Pipeline:
         del before
         while True:
             if not len(self.slot):
-                self._send_unsent()
+                self._let_others_work()
             try:
                 since_ns = self.slot.wait()
             except Closed:
                 return
             # Only then is the frame taken: until its turn has come a newer one replaces it.
-            self._turn.begin(since_ns, self._send_unsent)
+            self._turn.begin(since_ns, self._let_others_work)
             try:
-                frame = self.slot.take(0)
+                frame = self.slot.grab()
                 self.busy_since_ns = time.monotonic_ns()
                 if frame is not None:
                     serving = self._serve_next(frame, serving)
@@ -216,7 +216,7 @@ class Pipeline:
     def step(self, frame: Captured, model: Model, filter_: Filter) -> None:
         """One frame's way. Raises ModelError, with nothing published."""
         taken_ns = time.monotonic_ns()
-        inference = model.infer(frame, self._send_unsent)
+        inference = model.infer(frame, self._let_others_work)
         taken_ns += inference.waited_ns
         self._worked_ms = inference.worked_ns / NS_PER_MS
         findings = filter_.apply(inference.decoded, inference.placement)
@@ -253,13 +253,14 @@ class Pipeline:
             self._unsent = True
         self.stats.record(latency, published=due)
 
-    def _send_unsent(self) -> None:
-        """Let the publisher work on the last result: not before this thread has no more use for
-        the interpreter of Python, of which there is one.
+    def _let_others_work(self) -> None:
+        """The publisher on the last result, the source on the next frame: not before this thread
+        has no more use for the interpreter of Python, of which there is one.
         """
         if self._unsent:
             self._unsent = False
             self._send()
+        self.slot.let_give()
 
     def _fault(self, reason: str | None) -> None:
         """Tell a fault when it begins and when it is over, not once a frame."""

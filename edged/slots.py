@@ -45,6 +45,13 @@ class Slots:
         """For a pipeline whose interpreter has so many threads."""
         return Turn(self, min(threads, self.count))
 
+    def give(self, turn: Turn) -> bool:
+        """Let it begin at once, where nobody waits and its slots are free; whether it may."""
+        if self._waiting or turn.slots > self._free:
+            return False
+        self._begin(turn, turn.slots)
+        return True
+
     def ask(self, turn: Turn) -> None:
         """Let it begin when its time has come, perhaps at once."""
         self._waiting.append(turn)
@@ -62,7 +69,7 @@ class Slots:
         slots = self._held.pop(turn, 0)
         self._free += slots
         if not slots:
-            self._without.spend(took_ns)
+            self._without.spend(took_ns, self.now_ns())
         if self._waiting:
             self._serve()
 
@@ -70,20 +77,24 @@ class Slots:
         while self._waiting:
             turn = min(self._waiting, key=lambda each: each.since_ns)
             if turn.slots <= self._free:
-                self._begin(turn, turn.slots)
+                self._call(turn, turn.slots)
                 continue
             turn = max(self._waiting, key=lambda each: each.brief_ns and each.spare_ns)
             if not turn.brief_ns or 0 in self._held.values():
                 return
             if self._without.left(self.now_ns()) < turn.brief_ns:
                 return
-            self._begin(turn, 0)
+            self._call(turn, 0)
+
+    def _call(self, turn: Turn, slots: int) -> None:
+        self._waiting.remove(turn)
+        self._begin(turn, slots)
+        turn.go.release()
 
     def _begin(self, turn: Turn, slots: int) -> None:
-        self._waiting.remove(turn)
         self._free -= slots
         self._held[turn] = slots
-        turn.let_begin(self.now_ns())
+        turn.began_ns = self.now_ns()
 
 
 class Turn:
@@ -99,10 +110,12 @@ class Turn:
         """What its step takes where that is brief and seldom, else 0."""
         self.spare_ns = 0
         """For how long it could work and yet be one that works seldom."""
+        self.began_ns = 0
+        self.go = threading.Lock()
+        """Is released when it may begin, where it had to wait."""
+        self.go.acquire()
         self._pool = pool
-        self._go = threading.Lock()
-        self._go.acquire()
-        self._began_ns = self._ended_ns = 0
+        self._ended_ns = 0
         self._usual_ns = 0  # what a step takes, smoothed
         self._seldom = _Allowance()
 
@@ -110,15 +123,17 @@ class Turn:
         """Wait for the slots of one step. ``since_ns``: since when there has been a frame."""
         pool = self._pool
         with pool.lock:
+            if pool.give(self):
+                return
             self.since_ns = max(since_ns, self._ended_ns)
             usual_ns, self.spare_ns = self._usual_ns, self._seldom.left(pool.now_ns())
             brief = self.slots == 1 and usual_ns <= min(_BRIEF_NS, self.spare_ns)
             self.brief_ns = usual_ns if brief else 0
             pool.ask(self)
-        if self._go.acquire(blocking=False):
+        if self.go.acquire(blocking=False):
             return
         before_waiting()
-        while not self._go.acquire(timeout=_LOOK_S):
+        while not self.go.acquire(timeout=_LOOK_S):
             with pool.lock:
                 pool.lend()
 
@@ -128,8 +143,8 @@ class Turn:
         with pool.lock:
             self._ended_ns = pool.now_ns()
             # What took far too long does not become usual at once.
-            took_ns = min(self._ended_ns - self._began_ns, self._limit_ns)
-            self._seldom.spend(took_ns)
+            took_ns = min(self._ended_ns - self.began_ns, self._limit_ns)
+            self._seldom.spend(took_ns, self._ended_ns)
             share = _SMOOTHED_OVER if self._usual_ns else 1
             self._usual_ns += (took_ns - self._usual_ns) // share
             pool.take_back(self, took_ns)
@@ -139,11 +154,7 @@ class Turn:
         return max(LEND_AFTER_NS, _USUAL_TIMES * self._usual_ns)
 
     def is_overdue(self, now_ns: int) -> bool:
-        return now_ns - self._began_ns > self._limit_ns
-
-    def let_begin(self, now_ns: int) -> None:
-        self._began_ns = now_ns
-        self._go.release()
+        return now_ns - self.began_ns > self._limit_ns
 
 
 class _Allowance:
@@ -158,5 +169,5 @@ class _Allowance:
         self._at_ns = now_ns
         return self._saved_ns
 
-    def spend(self, ns: int) -> None:
-        self._saved_ns = max(0, self._saved_ns - ns)
+    def spend(self, ns: int, now_ns: int) -> None:
+        self._saved_ns = max(0, self.left(now_ns) - ns)

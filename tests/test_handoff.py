@@ -92,6 +92,23 @@ def test_a_giver_that_waits_drops_nothing() -> None:
     assert slot.dropped == 0
 
 
+def test_a_giver_sleeps_on_after_a_grab_until_it_is_let_give() -> None:
+    slot: LatestSlot[int] = LatestSlot()
+    slot.put(1)
+    giver = in_thread(lambda: slot.put_wait(2))
+    deadline_s = time.monotonic() + BOUND_S
+    while not slot._emptied._waiters:  # type: ignore[attr-defined]
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
+    assert slot.grab() == 1
+    assert slot._emptied._waiters  # type: ignore[attr-defined]  # nobody has woken it
+    assert slot.grab() is None
+    slot.let_give()
+    giver.join(BOUND_S)
+    assert slot.grab() == 2
+    slot.let_give()  # nobody waits
+
+
 def test_a_closed_slot_gives_what_is_there_and_then_closed() -> None:
     slot: LatestSlot[int] = LatestSlot()
     slot.put(1)

@@ -185,7 +185,7 @@ def test_a_mistake_of_ours_costs_its_frames_alone_and_is_logged_once(
     assert message.startswith("pipeline front: Traceback (most recent call last):")
 
 
-def test_a_result_is_sent_when_the_engine_is_about_to_work_or_nothing_waits(
+def test_others_are_let_work_when_the_engine_is_about_to_or_nothing_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []
@@ -193,6 +193,7 @@ def test_a_result_is_sent_when_the_engine_is_about_to_work_or_nothing_waits(
     served = serving("classifier_uint8")
     monkeypatch.setattr(Engine, "invoke", lambda self: said.append("invoked") or invoke(self))
     slot: LatestSlot[Captured] = LatestSlot()
+    monkeypatch.setattr(slot, "let_give", lambda: said.append("source"))
     slot.hold(2)
     slot.put(frame(RED))
     slot.put(frame(BLUE))
@@ -211,7 +212,8 @@ def test_a_result_is_sent_when_the_engine_is_about_to_work_or_nothing_waits(
     )
     pipeline.swap(served)
     pipeline.run()
-    assert said == ["invoked", "published", "sent", "invoked", "published", "sent"]
+    each = ["source", "invoked", "published", "sent"]
+    assert said == [*each, *each, "source"]
 
 
 # ---- swaps and trials ----------------------------------------------------------------------------

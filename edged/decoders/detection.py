@@ -7,9 +7,8 @@ Source of the convention: TFLite_Detection_PostProcess of the TF Object Detectio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -41,34 +40,42 @@ class DetectionDecoder:
             raise unlike(error) from error
 
     def _decode(self, outputs: Sequence[AnyArray]) -> ScoredBoxes:
+        """In few and the same steps for all outputs: see ``ScoredBoxes``."""
         roles = self._roles
-        found = float(numbers(outputs, roles.count).item(0))
+        found, *_ = _listed(outputs, roles.count)
         if not math.isfinite(found):
             raise ModelError("its count is not a finite number")
-        boxes = numbers(outputs, roles.boxes).reshape(-1, 4)
+        boxes = numbers(outputs, roles.boxes).reshape(-1, 4).tolist()
         # What lies behind the count was not written in this invocation.
         count = int(min(max(found, 0), len(boxes)))
-        rows = boxes[:count].tolist()
-        scores = numbers(outputs, roles.scores).reshape(-1)[:count].tolist()
-        classes = numbers(outputs, roles.classes).reshape(-1)[:count].tolist()
-        if not len(rows) == len(scores) == len(classes):
+        boxes = boxes[:count]
+        scores = _listed(outputs, roles.scores)[:count]
+        classes = _listed(outputs, roles.classes)[:count]
+        if not len(boxes) == len(scores) == len(classes):
             raise ValueError("there are not as many scores or classes as boxes")
-        _check_finite("boxes", chain.from_iterable(rows))
-        _check_finite("scores", scores)
-        _check_finite("classes", classes)
+        sums = sum(map(sum, boxes)), sum(classes), sum(scores)
+        if not math.isfinite(sum(sums)):
+            raise _not_finite(*sums)
         if classes and max(max(classes), -min(classes)) >= NO_CLASS:
             raise not_classes()
         return ScoredBoxes(
-            [(x_min, y_min, x_max, y_max) for y_min, x_min, y_max, x_max in rows],
+            [(x_min, y_min, x_max, y_max) for y_min, x_min, y_max, x_max in boxes],
             [min(max(score, 0.0), 1.0) for score in scores],
             list(map(round, classes)),
         )
 
 
-def _check_finite(what: str, values: Iterable[float]) -> None:
-    """Numbers of 32 bits add up to a finite one of 64, unless one of them is not finite."""
-    if not math.isfinite(sum(values)):
-        raise ModelError(f"its {what} are not finite numbers")
+def _listed(outputs: Sequence[AnyArray], position: int) -> list[float]:
+    values: list[float] = numbers(outputs, position).reshape(-1).tolist()
+    return values
+
+
+def _not_finite(*sums: float) -> ModelError:
+    """By the sums of boxes, classes and scores: numbers of 32 bits add up to a finite one of 64,
+    unless one of them is not finite.
+    """
+    whats = [what for what, sum_ in zip(_ROLES, sums, strict=False) if not math.isfinite(sum_)]
+    return ModelError(f"its {whats[0]} are not finite numbers")
 
 
 # ---- the reading ---------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ class Engines:
         self.shared = another is not None
         self._another = another
         self._now_s = now_s
-        self._changed = threading.Condition(threading.Lock())  # guards all below
+        self._lock = threading.Lock()  # guards all below
+        self._changed = threading.Condition(self._lock)
+        self._waiters = 0
         self._free = [first]
         self._count = 1
         self._loading = False
@@ -52,18 +54,19 @@ class Engines:
 
     def borrow(self) -> Engine:
         """One for a step, as soon as one is free."""
-        with self._changed:
+        with self._lock:
             if not self._free:
                 self._wait()
             return self._free.pop()
 
     def give_back(self, engine: Engine) -> None:
-        with self._changed:
+        with self._lock:
             if engine.failed and self._count > 1:
                 self._count -= 1
                 return
             self._free.append(engine)
-            self._changed.notify()
+            if self._waiters:
+                self._changed.notify()
             if engine.failed:
                 self._waited(MOST_WAITED_S)
                 self._load_another()
@@ -71,9 +74,11 @@ class Engines:
     def _wait(self) -> None:
         began_s = self._now_s()
         left_s = MOST_WAITED_S - self._waited(0.0)
+        self._waiters += 1
         while not self._changed.wait_for(lambda: self._free, max(0.0, left_s)):
             self._load_another()
             left_s = _WITHIN_S
+        self._waiters -= 1
         self._waited(self._now_s() - began_s)
 
     def _waited(self, seconds: float) -> float:
@@ -96,7 +101,7 @@ class Engines:
             loaded.append(another())
         except EdgedError as error:
             log.warning("no further interpreter: %s", error, extra=about(Event.MODEL))
-        with self._changed:
+        with self._lock:
             self._loading, self._waited_s = False, 0.0
             self._count += len(loaded)
             self._free += loaded

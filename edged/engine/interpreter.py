@@ -119,7 +119,7 @@ class Engine:
 
     def _copy(self, tensor: TensorSpec) -> AnyArray:
         stored: AnyArray = self._interpreter.get_tensor(tensor.index)
-        return dequantize(stored, tensor.quantization)
+        return stored if tensor.dtype == "float32" else dequantize(stored, tensor.quantization)
 
     def reset_variables(self) -> None:
         """Let what the model itself remembers begin anew."""

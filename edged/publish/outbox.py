@@ -28,7 +28,8 @@ class Outbox:
 
     def __init__(self, capacity: int, now_s: Callable[[], float] = time.monotonic) -> None:
         self.rows_wanted = threading.Event()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # guards all below
+        self._changed = threading.Condition(self._lock)
         self._now_s = now_s
         self._capacity = capacity
         self._results: deque[Waiting] = deque()  # in memory, in the order of handing over
@@ -49,7 +50,7 @@ class Outbox:
 
         True: the memory has just run full, and the oldest results make room from now on.
         """
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise Closed
             if not isinstance(record, Queued):
@@ -59,7 +60,7 @@ class Outbox:
 
     def put_stored(self, stored: Stored) -> None:
         """Take in what a run before has kept, as ``put``. Raises Closed."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise Closed
             self._queue(stored.pipeline, stored)
@@ -77,14 +78,14 @@ class Outbox:
 
     def close(self) -> None:
         """Refuse new records; what is still there can be taken."""
-        with self._changed:
+        with self._lock:
             self._closed = True
 
     # ---- the sending thread ----------------------------------------------------------------------
 
     def take(self) -> Parcel | None:
         """What is to be sent next, state before results, or None when nothing may be sent yet."""
-        with self._changed:
+        with self._lock:
             if self._state.waiting:
                 return self._parcel(*self._state.waiting.popitem(last=False), None)
             waiting = self._next_result()
@@ -118,14 +119,14 @@ class Outbox:
 
     def pause_s(self, longest_s: float) -> float:
         """How long there will be nothing to take, if nothing comes."""
-        with self._changed:
+        with self._lock:
             return min(longest_s, self._turns.pause_s()) if self._backlog.loaded else longest_s
 
     def settle(self, number: int, *, refused: bool = False, expired: bool = False) -> Parcel | None:
         """The parcel is acknowledged, or refused for good, or too old; None: there is none of that
         number.
         """
-        with self._changed:
+        with self._lock:
             parcel = self._sent.pop(number, None)
             if parcel is not None:
                 self._refused += refused
@@ -139,7 +140,7 @@ class Outbox:
 
     def rewind(self) -> None:
         """The connection broke: what was not acknowledged, and all retained state, waits again."""
-        with self._changed:
+        with self._lock:
             back: list[Waiting] = []
             state: dict[str, Record] = {}
             for parcel in self._sent.values():
@@ -159,13 +160,13 @@ class Outbox:
 
     def spool_opening(self) -> None:
         """The spool is about to be opened, at once: what is in it goes first."""
-        with self._changed:
+        with self._lock:
             self._backlog.opening = True
             self.rows_wanted.set()
 
     def spool_opened(self, rows: int) -> None:
         """There are so many rows in it, those that only have to be deleted included."""
-        with self._changed:
+        with self._lock:
             backlog = self._backlog
             count = rows - len(backlog.done)
             self._handed += count - backlog.count
@@ -176,13 +177,13 @@ class Outbox:
 
     def spool_away(self) -> None:
         """The rows cannot be read for now."""
-        with self._changed:
+        with self._lock:
             self._backlog.opening = self._backlog.available = False
             self._changed.notify_all()
 
     def spool_lost(self) -> int:
         """The rows are lost, but for those in memory, which go on there; how many."""
-        with self._changed:
+        with self._lock:
             backlog = self._backlog
             lost = max(0, backlog.count - backlog.under_way - len(backlog.loaded))
             self._dropped += lost
@@ -196,7 +197,7 @@ class Outbox:
 
     def wanted(self) -> Wanted | None:
         """Which rows are to be read now; none while there is nobody to send them to."""
-        with self._changed:
+        with self._lock:
             self.rows_wanted.clear()
             asked, self._rows_asked = self._rows_asked, False
             if not asked or not self._backlog.runs_low:
@@ -205,7 +206,7 @@ class Outbox:
 
     def load(self, wanted: Wanted, rows: Sequence[tuple[int, Stored]]) -> None:
         """The rows that were wanted, in order; too late if the connection broke meanwhile."""
-        with self._changed:
+        with self._lock:
             if wanted.generation == self._backlog.generation:
                 under_way = {each.row for each in self._under_way() if each.row is not None}
                 self._backlog.load(rows, under_way, self._now_s())
@@ -215,7 +216,7 @@ class Outbox:
         """All results that are nowhere but in memory, the oldest first, as soon as one of them has
         waited for ``after_s``.
         """
-        with self._changed:
+        with self._lock:
             only_here = (each for each in self._under_way() if each.row is None)
             found = list(islice(chain(only_here, self._results), most))
             if found and self._now_s() - found[0].since_s >= after_s:
@@ -224,19 +225,19 @@ class Outbox:
 
     def done(self) -> frozenset[int]:
         """The rows that are to be deleted."""
-        with self._changed:
+        with self._lock:
             return frozenset(self._backlog.done)
 
     def cursor(self) -> int:
         """Rows up to here are in memory, or were."""
-        with self._changed:
+        with self._lock:
             return self._backlog.cursor
 
     def written(
         self, rows: Sequence[tuple[Waiting, int]], deleted: frozenset[int], dropped: int
     ) -> None:
         """These results were written as these rows; others deleted, or dropped for the bounds."""
-        with self._changed:
+        with self._lock:
             backlog = self._backlog
             backlog.done -= deleted
             backlog.count -= dropped
@@ -255,7 +256,7 @@ class Outbox:
 
     def give_up(self, waiting: Waiting, *, expired: bool) -> None:
         """A result that must not leave, or is too old: it need not wait."""
-        with self._changed:
+        with self._lock:
             if waiting.place is Place.WAITING:
                 self._results.remove(waiting)
                 waiting.place = Place.GONE
@@ -267,7 +268,7 @@ class Outbox:
 
     def wait_settled(self, timeout_s: float) -> bool:
         """Wait until as many as were put in so far are acknowledged, or dropped and counted."""
-        with self._changed:
+        with self._lock:
             target = self._handed
             return self._changed.wait_for(
                 lambda: self._handed - self._depth() >= target and not self._state_left(),
@@ -276,19 +277,19 @@ class Outbox:
 
     def kept_before_s(self) -> float:
         """All that was handed over before this time of the clock outlasts a kill, or need not."""
-        with self._changed:
+        with self._lock:
             only_here = (each for each in self._under_way() if each.row is None)
             oldest = next(chain(only_here, self._results), None)
             return self._now_s() if oldest is None else oldest.since_s
 
     def empty(self) -> bool:
         """Whether nothing waits and nothing is unacknowledged."""
-        with self._changed:
+        with self._lock:
             return self._depth() == 0 and not self._state_left()
 
     def metrics(self) -> SpoolMetrics:
         """What only the outbox knows of it."""
-        with self._changed:
+        with self._lock:
             depth = self._depth()
             in_memory = depth - self._backlog.count
             return SpoolMetrics(depth, self._dropped, self._refused, in_memory)

@@ -7,6 +7,7 @@ A record without an entry cannot be published, and a topic without one cannot be
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -219,17 +220,26 @@ def announced_on(record: records.Announcement) -> str:
 
 def topic_for(entry: Publication | Subscription, context: Context, pipeline: object = None) -> str:
     """The topic of a message. Raises MessageRefused where the pipeline's name cannot be in one."""
-    levels = {
-        "prefix": context.prefix,
-        "device": context.device,
-        "home_assistant": context.home_assistant,
-    }
-    if "{pipeline}" in entry.topic:
-        if not isinstance(pipeline, str) or not _LEVEL.match(pipeline):
-            kind = entry.kind if isinstance(entry, Publication) else "message"
-            raise MessageRefused(f"A {kind} was not sent: its pipeline has no proper name.")
-        levels["pipeline"] = pipeline
-    return entry.topic.format(**levels)
+    if "{pipeline}" not in entry.topic:
+        pipeline = ""
+    elif not isinstance(pipeline, str) or not _is_level(pipeline):
+        kind = entry.kind if isinstance(entry, Publication) else "message"
+        raise MessageRefused(f"A {kind} was not sent: its pipeline has no proper name.")
+    assert isinstance(pipeline, str)
+    return _filled(entry.topic, context.prefix, context.device, context.home_assistant, pipeline)
+
+
+# There are as many topics as kinds of messages and pipelines, and each result asks for its own.
+@functools.lru_cache
+def _is_level(pipeline: str) -> bool:
+    return _LEVEL.match(pipeline) is not None
+
+
+@functools.lru_cache
+def _filled(topic: str, prefix: str, device: str, home_assistant: str, pipeline: str) -> str:
+    return topic.format(
+        prefix=prefix, device=device, home_assistant=home_assistant, pipeline=pipeline
+    )
 
 
 def answered_on(record: records.Answer, context: Context) -> str:

@@ -185,7 +185,7 @@ def told_by(labels: Labels, count: int) -> None:
         assert publishable(name) == name, "what is listed to be published is what is published"
         found = result("classification", (records.ClassScore(name, 0.5),))
         assert leaves(found)
-        leaves(dataclasses.replace(found, findings=found.findings * 100))
+        leaves(msgspec.structs.replace(found, findings=found.findings * 100))
     pipeline = records.PipelineInfo("p", "v4l2", "detection", None, labels.known)
     assert leaves(records.Info("r", "1", "h", "o", (pipeline,)))
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from msgspec import structs
 
 from edged.clock import SystemClock
 from edged.errors import MessageRefused
@@ -126,11 +127,11 @@ def test_a_detection_with_a_track_tells_its_number(
 ) -> None:
     box = (0.0, 0.0, 0.5, 0.5)
     found = (Detection("cat", 0.75, box, 7), Detection("cat", 0.5, box))
-    payload = decoded(dataclasses.replace(a_result(0), findings=found), context)
+    payload = decoded(structs.replace(a_result(0), findings=found), context)
     assert [each.get("track") for each in payload["detections"]] == [7, None]
     assert "track" not in payload["detections"][1]
     for number in (0, 2**53):
-        wrong = dataclasses.replace(a_result(0), findings=(Detection("cat", 0.75, box, number),))
+        wrong = structs.replace(a_result(0), findings=(Detection("cat", 0.75, box, number),))
         with pytest.raises(MessageRefused):
             encode(wrong, context)
 
@@ -138,7 +139,7 @@ def test_a_detection_with_a_track_tells_its_number(
 def test_a_classification_result_has_classes(
     context: Context, a_result: Callable[..., Result]
 ) -> None:
-    result = dataclasses.replace(
+    result = structs.replace(
         a_result(0),
         task="classification",
         findings=(ClassScore("Egyptian cat", 0.53125), ClassScore("tabby", 1 / 3)),
@@ -155,7 +156,7 @@ def test_a_classification_result_has_classes(
 
 
 def test_a_word_that_is_heard_is_a_class(context: Context, a_result: Callable[..., Result]) -> None:
-    heard = dataclasses.replace(
+    heard = structs.replace(
         a_result(0), task="keyword", findings=(ClassScore("Okay Nabu", 0.973_828),)
     )
     payload = decoded(heard, context)
@@ -164,14 +165,14 @@ def test_a_word_that_is_heard_is_a_class(context: Context, a_result: Callable[..
         [{"label": "Okay Nabu", "score": 0.9738}],
     )
     with pytest.raises(MessageRefused):  # nothing is published where nothing is heard
-        encode(dataclasses.replace(heard, findings=()), context)
+        encode(structs.replace(heard, findings=()), context)
 
 
 def test_a_result_of_regression_has_numbers_by_their_names(
     context: Context, a_result: Callable[..., Result]
 ) -> None:
     numbers = {"a": 21.49999, "b": -3.4e38, "c": 0.0, "d": 1 / 3e30, "e": 123456789.0}
-    result = dataclasses.replace(
+    result = structs.replace(
         a_result(0),
         task="regression",
         findings=tuple(Value(name, value) for name, value in numbers.items()),
@@ -187,18 +188,18 @@ def test_a_result_of_regression_has_numbers_by_their_names(
         "d": 3.33333e-31,
         "e": 123457000.0,
     }
-    assert decoded(dataclasses.replace(result, findings=()), context)["values"] == {}
+    assert decoded(structs.replace(result, findings=()), context)["values"] == {}
 
 
 def test_regions_and_people_are_told(context: Context, a_result: Callable[..., Result]) -> None:
     regions = (Region("bird", 0.123456), Region("background", 0.1))
-    result = dataclasses.replace(a_result(0), task="segmentation", findings=regions)
+    result = structs.replace(a_result(0), task="segmentation", findings=regions)
     assert decoded(result, context)["regions"] == [
         {"label": "bird", "fraction": 0.1235},
         {"label": "background", "fraction": 0.1},
     ]
     person = Person(0.56789, (Keypoint("left knee", 0.1, 0.2, 0.33333),))
-    result = dataclasses.replace(a_result(0), task="pose", findings=(person,))
+    result = structs.replace(a_result(0), task="pose", findings=(person,))
     assert decoded(result, context)["people"] == [
         {
             "score": 0.5679,
@@ -211,7 +212,7 @@ def test_the_most_people_fit_into_a_message(
     context: Context, a_result: Callable[..., Result]
 ) -> None:
     person = Person(0.1234, tuple(Keypoint(name, 0.1234, 0.1234, 0.1234) for name in KEYPOINTS))
-    result = dataclasses.replace(a_result(0), task="pose", findings=(person,) * MOST_PEOPLE)
+    result = structs.replace(a_result(0), task="pose", findings=(person,) * MOST_PEOPLE)
     assert len(decoded(result, context)["people"]) == MOST_PEOPLE
 
 
@@ -227,7 +228,7 @@ def test_the_most_people_fit_into_a_message(
 def test_a_result_of_an_anomaly_detector_has_an_error_and_a_score(
     anomaly: Anomaly, values: dict[str, float], context: Context, a_result: Callable[..., Result]
 ) -> None:
-    result = dataclasses.replace(a_result(0), task="anomaly", findings=(anomaly,))
+    result = structs.replace(a_result(0), task="anomaly", findings=(anomaly,))
     assert decoded(result, context)["values"] == values
 
 
@@ -256,7 +257,7 @@ def test_findings_of_another_kind_or_that_are_no_numbers_are_refused(
     task: str, findings: Any, context: Context, a_result: Callable[..., Result]
 ) -> None:
     with pytest.raises(MessageRefused):
-        encode(dataclasses.replace(a_result(0), task=task, findings=findings), context)
+        encode(structs.replace(a_result(0), task=task, findings=findings), context)
 
 
 def test_info_tells_what_an_anomaly_detector_has_learnt_or_until_when_it_learns(
@@ -284,7 +285,7 @@ def test_info_tells_what_an_anomaly_detector_has_learnt_or_until_when_it_learns(
 def test_a_frame_in_which_nothing_was_found_is_a_result_too(
     context: Context, a_result: Callable[..., Result]
 ) -> None:
-    assert decoded(dataclasses.replace(a_result(0), findings=()), context)["detections"] == []
+    assert decoded(structs.replace(a_result(0), findings=()), context)["detections"] == []
 
 
 def test_the_time_of_a_result_is_what_the_wall_clock_says_when_it_is_sent(
@@ -474,9 +475,9 @@ def test_a_number_that_is_not_finite_is_refused_and_never_written_as_null(
     good = a_result(0)
     latency = Latency(number, 0, 0, 0, 0)
     for record in (
-        dataclasses.replace(good, latency_ms=latency),
-        dataclasses.replace(good, findings=(Detection("cat", number, (0, 0, 1, 1)),)),
-        dataclasses.replace(good, findings=(Detection("cat", 0.5, (0, 0, number, 1)),)),
+        structs.replace(good, latency_ms=latency),
+        structs.replace(good, findings=(Detection("cat", number, (0, 0, 1, 1)),)),
+        structs.replace(good, findings=(Detection("cat", 0.5, (0, 0, number, 1)),)),
         dataclasses.replace(METRICS, cpu_temperature_c=number),
     ):
         with pytest.raises(MessageRefused, match=str(number)):
@@ -505,7 +506,7 @@ def test_what_the_schema_forbids_is_refused(
     change: dict[str, Any], what: str, context: Context, a_result: Callable[..., Result]
 ) -> None:
     with pytest.raises(MessageRefused, match=what):
-        encode(dataclasses.replace(a_result(0), **change), context)
+        encode(structs.replace(a_result(0), **change), context)
 
 
 def test_a_frame_is_no_record(context: Context) -> None:
@@ -521,11 +522,11 @@ def test_a_message_over_16_kib_is_refused(
     good = a_result(0, label="cat")
     long = a_result(0, label="猫" * 100)
 
-    encode(dataclasses.replace(good, findings=good.findings * 100), context)
+    encode(structs.replace(good, findings=good.findings * 100), context)
     with pytest.raises(MessageRefused, match="16,384 bytes"):
-        encode(dataclasses.replace(long, findings=long.findings * 100), context)
+        encode(structs.replace(long, findings=long.findings * 100), context)
     with pytest.raises(MessageRefused, match="<= 100"):
-        encode(dataclasses.replace(good, findings=good.findings * 101), context)
+        encode(structs.replace(good, findings=good.findings * 101), context)
 
 
 # ---- the schemas --------------------------------------------------------------------------------

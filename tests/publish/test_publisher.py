@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import signal
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import structs
 
 from edged.handoff import Closed
 from edged.publish import Context
@@ -322,8 +322,8 @@ def test_what_must_not_leave_is_told_once_and_counted_and_the_rest_goes_on(
     heard = subscriber(broker.port, RESULTS)
     sender = publisher(broker.port)
     good = a_result(3)
-    nan = dataclasses.replace(good, findings=(Detection("cat", math.nan, (0, 0, 1, 1)),))
-    huge = dataclasses.replace(good, findings=good.findings * 500)
+    nan = structs.replace(good, findings=(Detection("cat", math.nan, (0, 0, 1, 1)),))
+    huge = structs.replace(good, findings=good.findings * 500)
 
     for record in (a_result(0), nan, huge, huge, good):
         sender.publish(record)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from listening import Ear, say
+from msgspec import structs
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -218,7 +219,7 @@ def test_a_result_expires_so_long_after_its_capture(
     wait = messages_on(broker.port)
     publisher = sender(broker.port, message_expiry_s=60)
 
-    publisher.publish(dataclasses.replace(a_result(0), captured_ns=-10_000_000_000))
+    publisher.publish(structs.replace(a_result(0), captured_ns=-10_000_000_000))
 
     result = wait(2)[1]
     assert result.topic == RESULT
@@ -233,7 +234,7 @@ def test_one_that_has_expired_before_it_was_sent_is_dropped_and_counted(
     publisher = sender(broker.port, message_expiry_s=60)
 
     for age_s in (60, 61, 1):
-        publisher.publish(dataclasses.replace(a_result(age_s), captured_ns=-age_s * 10**9))
+        publisher.publish(structs.replace(a_result(age_s), captured_ns=-age_s * 10**9))
 
     assert publisher.wait_delivered(PATIENCE_S)
     assert b'"sequence":1,' in wait(2)[1].payload

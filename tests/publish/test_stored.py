@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from edged.errors import MessageExpired, MessageRefused
 from edged.publish import Context, Stored
@@ -31,7 +32,7 @@ def test_the_message_is_the_one_that_would_have_been_sent(
 ) -> None:
     detection = a_result(7)
     classes = (ClassScore("cat", 0.53), ClassScore("dog", 0.1))
-    classification = dataclasses.replace(detection, task="classification", findings=classes)
+    classification = structs.replace(detection, task="classification", findings=classes)
     for result in (detection, classification):
         stored = store(result, context, BOOT)
 
