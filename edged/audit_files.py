@@ -96,7 +96,9 @@ def reads(config: configuration.Config, models_dir: Path) -> Iterator[Place]:
     """What it looks into besides what it writes, Python's own files and the system's libraries."""
     for ending in (SUFFIX, *BESIDE):
         yield Place(f"{models_dir}/*{ending}", "models and what lies beside them")
-    yield Place(f"{models_dir}/*", "a golden input, where a model's .toml names one")
+    named = "golden inputs, where a model's .toml names some"
+    yield Place(f"{models_dir}/*", named)
+    yield Place(f"{models_dir}/*/*", named)
     yield from _secrets(config)
     for pipeline in config.pipelines:
         place = _source(pipeline.source)

@@ -140,8 +140,8 @@ def _check_model(
         files = read_model_files(path)
         if keys is not None:
             verify_all(files, keys)
-        golden = read_golden(files.sidecar.golden, path.parent)
-        examined = examine(files, path, options, golden)
+        goldens = read_golden(files.sidecar.goldens, path.parent)
+        examined = examine(files, path, options, goldens)
         refuse_untrackable(examined.reading, pipeline.track is not None)
     except (EdgedError, OSError) as error:
         report.wrong("model", f"{subject}: {error}")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .cli_proofs import add_test_command
 from .errors import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def add_model_commands(
     )
     rollback.add_argument("name", metavar="NAME")
     rollback.set_defaults(command=_rollback)
+
+    add_test_command(commands, common)
 
 
 def _sha256(text: str) -> str:

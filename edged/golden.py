@@ -1,116 +1,135 @@
-"""An input whose result is known, tried before a model serves: ``[golden]`` in ``NAME.toml``.
+"""Inputs whose results are known, tried before a model serves: ``[golden]`` in ``NAME.toml``.
 
-    [golden]
+    [golden]                           # or several: [[golden]]
     input = "cat.png"                  # beside the model; or .npy: uint8, height x width x 3, RGB;
-                                       # of windows .csv, or .npy: float32, samples x channels
+                                       # of windows .csv, .wav, or .npy: float32, samples x channels
     expect = {label = "cat", score = 0.73, tolerance = 0.05}
 
-It goes the way of every frame or window (``Model``: preprocessing, engine, decoder, labels); a
-picture is stretched to the model's input. The best class or detection must be called ``label``;
-where ``score`` is given, its score must be that, give or take ``tolerance`` (0.1 where not told).
+Each goes the way of every frame or window (``Model``: preprocessing, engine, decoder, labels); a
+picture is stretched to the model's input. What may be expected, by task: ``store.golden_tables``.
 
-It is read with the model's other files and tried once, in a confined process of its own: a model
-without a golden input does not pay for the imports.
+They are read with the model's other files and tried once, in a confined process of their own: a
+model without golden inputs does not pay for the imports.
 """
 
 from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .engine.confined import Channel, parent_of_request, serve
-from .engine.engines import Engines
-from .engine.geometry import Fit
-from .engine.interpreter import Engine
 from .engine.runtime import Delegate
 from .engine.sandbox import WALL_LIMIT_S, run_confined
 from .errors import ModelError
-from .model import Model
-from .reading import Reading
-from .records import ModelSpec, ScoredBoxes, ScoredClasses
-from .store.labels import publishable
-from .store.sidecar import ExpectTable, GoldenTable
+from .golden_found import Found, differences
+from .store.golden_tables import ExpectTable, GoldenTable
+
+if TYPE_CHECKING:
+    from .reading import Reading
+
+MOST = 64
+"""They are tried at every swap, and none of them may keep a good model waiting for long."""
 
 _MAX_BYTES = 32 << 20
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The bytes of an input, as they were when its model was taken."""
+
+    name: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """The bytes of a golden input, as they were when its model was taken, and what they come to."""
+    """A golden input, and what it comes to."""
 
-    name: str
-    data: bytes
+    given: Given
     expect: ExpectTable
+
+
+@dataclass(frozen=True, slots=True)
+class HowToRun:
+    """``remembers`` is as of ``Engine``."""
+
+    path: Path
+    threads: int
+    delegate: Delegate | None
+    remembers: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     """For the child. It comes from the daemon, which the child may trust; not the other way."""
 
-    path: Path
-    threads: int
-    delegate: Delegate | None
+    how: HowToRun
     reading: Reading
-    golden: Golden
+    given: Sequence[Given]
 
 
-class _Best(msgspec.Struct, frozen=True):
-    """The best class or detection; None where nothing was found."""
+def read_golden(tables: Sequence[GoldenTable], directory: Path) -> tuple[Golden, ...]:
+    """The golden inputs that a sidecar in ``directory`` names. Raises ModelError."""
+    if len(tables) > MOST:
+        raise ModelError(f"it has {len(tables)} golden inputs; at most {MOST} are tried")
+    return tuple(Golden(read_given(table.input, directory), table.expect) for table in tables)
 
-    label: str | None
-    score: float
 
-
-def read_golden(table: GoldenTable | None, directory: Path) -> Golden | None:
-    """The golden input that a sidecar in ``directory`` names, if any. Raises ModelError."""
-    if table is None:
-        return None
-    path = directory / table.input
+def read_given(name: str, directory: Path) -> Given:
+    """Raises ModelError where there is no file ``name`` in ``directory`` that can be an input."""
+    path = directory / name
     try:
         # A pipe of that name would keep its reader waiting for ever.
         if path.exists() and not path.is_file():
-            raise ModelError(f'its golden input "{table.input}" is not a file')
+            raise ModelError(f'its golden input "{name}" is not a file')
         if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(f'its golden input "{table.input}" is over {_MAX_BYTES >> 20} MB')
-        data = path.read_bytes()
+            raise ModelError(f'its golden input "{name}" is over {_MAX_BYTES >> 20} MB')
+        return Given(name, path.read_bytes())
     except OSError as error:
         raise ModelError(
-            f'its golden input "{table.input}" cannot be read: {error.strerror}. Copy it there, '
+            f'its golden input "{name}" cannot be read: {error.strerror}. Copy it there, '
             "then the model again"
         ) from error
-    return Golden(table.input, data, table.expect)
 
 
 def check_golden(
-    golden: Golden,
-    path: Path,
+    goldens: Sequence[Golden],
+    how: HowToRun,
     reading: Reading,
-    *,
-    threads: int,
-    delegate: Delegate | None,
+    cancelled: threading.Event | None = None,
+) -> None:
+    """Try the model on its golden inputs. Raises ModelError with what differs, ProbeCancelled."""
+    results = find_results([golden.given for golden in goldens], how, reading, cancelled)
+    told = [
+        f'its golden input "{golden.given.name}" gives {difference}'
+        for golden, found in zip(goldens, results, strict=True)
+        for difference in differences(golden.expect, found)
+    ]
+    if told:
+        more = f"; and {len(told) - _SHOWN} more differences" if len(told) > _SHOWN else ""
+        raise ModelError("; ".join(told[:_SHOWN]) + more)
+
+
+def find_results(
+    given: Sequence[Given],
+    how: HowToRun,
+    reading: Reading,
     cancelled: threading.Event | None = None,
     wall_limit_s: float = WALL_LIMIT_S,
-) -> None:
-    """Try the model at ``path`` on its golden input. Raises ModelError, ProbeCancelled."""
-    request = pickle.dumps(_Request(path, threads, delegate, reading, golden))
-    best = run_confined(__name__, request, _Best, wall_limit_s=wall_limit_s, cancelled=cancelled)
-    expect = golden.expect
-    label = publishable(expect.label)
-    gives = f'its golden input "{golden.name}" gives '
-    if best.label is None:
-        raise ModelError(f'{gives}nothing, not "{label}"')
-    if best.label != label:
-        raise ModelError(f'{gives}"{best.label}" ({best.score:.2f}), not "{label}"')
-    if expect.score is not None and not abs(best.score - expect.score) <= expect.tolerance:
-        raise ModelError(
-            f'{gives}"{best.label}" with a score of {best.score:.4g}, which is not within '
-            f"{expect.tolerance:g} of {expect.score:g}"
-        )
+) -> tuple[Found, ...]:
+    """What a model makes of inputs, in a confined process. Raises ModelError, ProbeCancelled."""
+    request = pickle.dumps(_Request(how, reading, given))
+    results = run_confined(
+        __name__, request, tuple[Found, ...], wall_limit_s=wall_limit_s, cancelled=cancelled
+    )
+    if len(results) != len(given):
+        raise ModelError("its process answered for other golden inputs than those it was given")
+    return results
 
 
 # ---- the child ----------------------------------------------------------------------------------
@@ -121,25 +140,17 @@ def main() -> None:
     serve(_try_golden, parent_of_request())
 
 
-def _try_golden(encoded: bytes, channel: Channel) -> _Best:
+def _try_golden(encoded: bytes, channel: Channel) -> tuple[Found, ...]:
+    from .engine.interpreter import Engine
+    from .golden_run import result_of  # only the child needs it
+
     request = pickle.loads(encoded)
     assert isinstance(request, _Request)
     channel.phase("load")
-    engine = Engine(request.path, threads=request.threads, delegate=request.delegate)
-    spec = ModelSpec("", "", 0, request.reading.task.name, ())
-    model = Model(spec, Engines(engine), request.reading, Fit.STRETCH)
-    from .golden_input import as_given  # only the child needs it
-
-    given = as_given(request.golden.name, request.golden.data, request.reading.input)
+    how = request.how
+    engine = Engine(how.path, threads=how.threads, delegate=how.delegate, remembers=how.remembers)
+    engine.invoke()  # the shapes of some outputs are known only afterwards
     channel.phase("invoke")
-    found = model.infer(given).decoded
-    if not isinstance(found, ScoredClasses | ScoredBoxes):
-        raise ModelError(
-            f"it does {request.reading.task.name}, and a golden input is for models that find "
-            "classes or objects. Take [golden] out of its .toml file"
-        )
-    if not len(found.scores):
-        return _Best(None, 0.0)
-    place = int(np.argmax(found.scores))
-    number = found.classes[place] if isinstance(found, ScoredBoxes) else place
-    return _Best(request.reading.labels.name(number), float(found.scores[place]))
+    return tuple(
+        result_of(given.name, given.data, engine, request.reading) for given in request.given
+    )

@@ -1,48 +1,104 @@
-"""A golden input as a source would give it: a picture, or a window of samples.
+"""A golden input as a source would give it: a picture, or windows of samples.
 
 A window is a table like those of a ``csv`` source (its times, if there are any, are passed by), or
-an array of NumPy, float32, samples x channels, in the model's own order of channels.
+an array of NumPy, float32, samples x channels, in the model's own order of channels and at its own
+rate; or sound, brought to that rate. A model that listens is given as many windows as there are.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
 from .errors import ModelError, SourceError
-from .inputs import Input, PictureInput, StreamInput, WindowInput
+from .inputs import Input, LogMelInput, PictureInput, StreamInput
 from .records import AnyArray, FloatArray, Frame, PixelOrder
-from .samples import Captured, Channel, Window
+from .samples import Captured, Channel, Samples, Window, WindowShape
 from .sources.csv_header import read_header
 from .sources.pictures import is_whole
+from .sources.riff import find_sound
+from .sources.stretch import Stretch
 
 
-def as_given(name: str, data: bytes, input_: Input) -> Captured:
-    """What is in the file ``name``, for that input of a model. Raises ModelError."""
-    if isinstance(input_, StreamInput):
-        raise ModelError(
-            "it hears a stream, and a golden input is one picture or one window. Take [golden] out "
-            "of its .toml file"
-        )
+def as_given(name: str, data: bytes, input_: Input, listens: bool) -> tuple[Captured, ...]:
+    """What is in the file ``name``, for that input of a model: one, or as many as there are where
+    the model ``listens``. Raises ModelError.
+    """
     if isinstance(input_, PictureInput):
-        return Frame(0, 0, 0, *_picture(name, data))
-    rule = input_.samples if isinstance(input_, WindowInput) else input_.sound
-    if name.endswith(".npy"):
-        samples = _array(name, data)
-        channels = tuple(map(Channel, rule.channels or map(str, range(samples.shape[1]))))
+        return (Frame(0, 0, 0, *_picture(name, data)),)
+    if isinstance(input_, StreamInput):
+        rule = input_.stream.sound
     else:
-        channels, samples = _table(name, data)
-    if not np.isfinite(samples).all():
-        raise ModelError(f'its golden input "{name}" holds values that are no finite numbers')
-    if len(samples) != rule.shape.length:
-        raise ModelError(
-            f'its golden input "{name}" has {len(samples)} samples; it takes {rule.shape.length}'
-        )
+        rule = input_.sound if isinstance(input_, LogMelInput) else input_.samples
     rate_hz = rule.shape.rate_hz or 1.0  # nothing depends on it
-    return Window(0, 0, 0, samples, rate_hz, channels, first=0)
+    if name.lower().endswith((".wav", ".wave")):
+        samples = _sound(name, data)
+    elif name.endswith(".npy"):
+        values = _array(name, data)
+        names = rule.channels or ()
+        if len(names) != values.shape[1]:
+            names = tuple(map(str, range(values.shape[1])))
+        samples = _samples(values, rate_hz, tuple(map(Channel, names)))
+    else:
+        channels, values = _table(name, data)
+        samples = _samples(values, rate_hz, channels)
+    if not np.isfinite(samples.values).all():
+        raise ModelError(f'its golden input "{name}" holds values that are no finite numbers')
+    if listens:
+        return _windows(name, samples, rule.shape)
+    if name.endswith((".npy", ".csv")) and len(samples.values) != rule.shape.length:
+        raise _wrong_length(name, samples, rule.shape)
+    return _windows(name, samples, rule.shape)[:1]
+
+
+def _samples(values: FloatArray, rate_hz: float, channels: tuple[Channel, ...]) -> Samples:
+    return Samples(0, values, rate_hz, channels, 0, 0)
+
+
+def _windows(name: str, samples: Samples, shape: WindowShape) -> tuple[Window, ...]:
+    """One after the other."""
+    windows: list[Window] = []
+    try:
+        stretch = Stretch(samples, shape, shape.hop or shape.length, None)
+        windows += _cut(stretch)
+        stretch.end()  # what resampling has held back comes last
+        windows += _cut(stretch)
+    except SourceError as error:
+        raise ModelError(f"its golden input cannot be read: {error}") from error
+    if not windows:
+        raise _wrong_length(name, samples, shape)
+    return tuple(windows)
+
+
+def _cut(stretch: Stretch) -> Iterator[Window]:
+    while (window := stretch.cut(0)) is not None:
+        yield window
+
+
+def _wrong_length(name: str, samples: Samples, shape: WindowShape) -> ModelError:
+    count = len(samples.values)
+    at = f" at {samples.rate_hz:g} Hz" if name.lower().endswith((".wav", ".wave")) else ""
+    return ModelError(f'its golden input "{name}" has {count} samples{at}; it takes {shape.length}')
+
+
+def _sound(name: str, data: bytes) -> Samples:
+    """All of it; ``find_sound`` wants a file that has a size."""
+    with os.fdopen(os.memfd_create("sound"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        try:
+            sound = find_sound(file, name)
+        except SourceError as error:
+            raise ModelError(f"its golden input cannot be read: {error}") from error
+        file.seek(sound.begin)
+        held = file.read(sound.samples * sound.step)
+    values = sound.decode(held[: len(held) // sound.step * sound.step])
+    return _samples(values, float(sound.rate_hz), (Channel("audio"),))
 
 
 def _array(name: str, data: bytes) -> FloatArray:

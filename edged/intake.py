@@ -272,8 +272,8 @@ class Intake:
             if not self._closing:
                 self._newer.clear()
         try:
-            golden = read_golden(files.sidecar.golden, self._models_dir)
-            return examine(files, path, user.plan.options, golden, self._newer)
+            goldens = read_golden(files.sidecar.goldens, self._models_dir)
+            return examine(files, path, user.plan.options, goldens, self._newer)
         finally:
             with self._lock:
                 self._probing = None

@@ -16,7 +16,7 @@ from .engine.probe import Probed, probe
 from .engine.runtime import Delegate
 from .engine.tflite_file import unusable_reason
 from .errors import ModelError
-from .golden import Golden, check_golden
+from .golden import Golden, HowToRun, check_golden
 from .inputs import StreamInput
 from .model import Model
 from .reading import Reading, read_model
@@ -52,7 +52,7 @@ def examine(
     files: ModelFiles,
     path: Path,
     options: LoadOptions,
-    golden: Golden | None = None,
+    goldens: Sequence[Golden] = (),
     cancelled: threading.Event | None = None,
 ) -> Examined:
     """Try the model at ``path`` (whose bytes are ``files.data``) and read what it is.
@@ -61,10 +61,9 @@ def examine(
     run in this process.
     """
     examined = understand(files, try_out(files, path, options, cancelled), options)
-    if golden is not None:
-        threads, delegate = options.threads, options.delegate
-        reading = examined.reading
-        check_golden(golden, path, reading, threads=threads, delegate=delegate, cancelled=cancelled)
+    if goldens:
+        how = HowToRun(path, options.threads, options.delegate, files.facts.remembers)
+        check_golden(goldens, how, examined.reading, cancelled)
     return examined
 
 
@@ -122,7 +121,7 @@ def build_model(
         task=reading.task.name,
         labels=reading.labels.known,
     )
-    return _kind_of(reading)(spec, engines, reading, options.fit)
+    return kind_of(reading)(spec, engines, reading, options.fit)
 
 
 def _engines(files: ModelFiles, path: Path, options: LoadOptions, loaded: Loaded | None) -> Engines:
@@ -145,7 +144,8 @@ def _warm_engine(path: Path, threads: int, delegate: Delegate | None, remembers:
     return engine
 
 
-def _kind_of(reading: Reading) -> type[Model]:
+def kind_of(reading: Reading) -> type[Model]:
+    """Of what kind the model of such a reading is."""
     if reading.task.keyword is None:
         return Model
     from .listening import ListeningModel, StreamModel  # what only models that hear need

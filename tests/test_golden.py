@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,16 +15,26 @@ import pytest
 
 from edged.engine.geometry import Fit
 from edged.errors import ModelError, ProbeCancelled
-from edged.golden import Golden, check_golden, read_golden
+from edged.golden import (
+    MOST,
+    Given,
+    Golden,
+    HowToRun,
+    check_golden,
+    find_results,
+    read_golden,
+)
+from edged.golden_found import Found, differences, expectation, spans
 from edged.loading import LoadOptions, examine
 from edged.reading import Reading
 from edged.samples import Gives
+from edged.store.golden_tables import ExpectTable, GoldenTable
 from edged.store.models import read_model_files
-from edged.store.sidecar import ExpectTable, GoldenTable
 
 MODELS = Path(__file__).resolve().parent / "models"
 
 RED = np.full((48, 64, 3), (255, 0, 0), np.uint8)
+BLUE = np.full((48, 64, 3), (0, 0, 255), np.uint8)
 BLACK = np.zeros((48, 64, 3), np.uint8)
 
 
@@ -66,8 +77,8 @@ def check(reading_of: Callable[[Path], Reading]) -> Check:
         cancelled: threading.Event | None = None,
     ) -> None:
         path = MODELS / f"{model}.tflite"
-        golden = Golden(name, data, expect)
-        check_golden(golden, path, reading_of(path), threads=1, delegate=None, cancelled=cancelled)
+        golden = Golden(Given(name, data), expect)
+        check_golden([golden], HowToRun(path, 1, None, False), reading_of(path), cancelled)
 
     return checked
 
@@ -80,13 +91,13 @@ def table(name: str) -> GoldenTable:
 
 
 def test_a_sidecar_without_a_golden_input_has_none(tmp_path: Path) -> None:
-    assert read_golden(None, tmp_path) is None
+    assert read_golden((), tmp_path) == ()
 
 
 def test_the_golden_input_is_read_beside_the_sidecar(tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(b"bytes")
-    assert read_golden(table("red.png"), tmp_path) == Golden(
-        "red.png", b"bytes", ExpectTable("red")
+    assert read_golden([table("red.png")], tmp_path) == (
+        Golden(Given("red.png", b"bytes"), ExpectTable("red")),
     )
 
 
@@ -94,21 +105,21 @@ def test_one_that_is_not_there_is_a_reason(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match=r'its golden input "red\.png" cannot be read: No such file or directory'
     ):
-        read_golden(table("red.png"), tmp_path)
+        read_golden([table("red.png")], tmp_path)
 
 
 def test_a_pipe_or_a_directory_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for name in ("pipe.png", "."):
         with pytest.raises(ModelError, match="is not a file"):
-            read_golden(table(name), tmp_path)
+            read_golden([table(name)], tmp_path)
 
 
 def test_one_without_end_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "huge.png").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(ModelError, match=r'its golden input "huge\.png" is over 32 MB'):
-        read_golden(table("huge.png"), tmp_path)
+        read_golden([table("huge.png")], tmp_path)
 
 
 # ---- what the model makes of it ------------------------------------------------------------------
@@ -163,8 +174,8 @@ def test_labels_are_those_that_are_published(check: Check) -> None:
 def test_a_real_model_finds_the_cat(testdata: Path, reading_of: Callable[[Path], Reading]) -> None:
     path = testdata / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
     data = (testdata / "images" / "cat_720p.jpg").read_bytes()
-    golden = Golden("cat_720p.jpg", data, ExpectTable("cat", score=0.75, tolerance=0.1))
-    check_golden(golden, path, reading_of(path), threads=1, delegate=None)
+    golden = Golden(Given("cat_720p.jpg", data), ExpectTable("cat", score=0.75, tolerance=0.1))
+    check_golden([golden], HowToRun(path, 1, None, False), reading_of(path))
 
 
 @pytest.mark.parametrize(
@@ -212,9 +223,9 @@ def test_a_model_that_crashes_on_it_is_refused(
     reading = reading_of(MODELS / "classifier_uint8.tflite")
     path = tmp_path / "damaged.tflite"
     path.write_bytes(b"not a model")
-    golden = Golden("red.png", png(RED), ExpectTable("0"))
+    golden = Golden(Given("red.png", png(RED)), ExpectTable("0"))
     with pytest.raises(ModelError, match="the runtime cannot load it"):
-        check_golden(golden, path, reading, threads=1, delegate=None)
+        check_golden([golden], HowToRun(path, 1, None, False), reading)
 
 
 def test_it_can_be_given_up(check: Check) -> None:
@@ -222,3 +233,124 @@ def test_it_can_be_given_up(check: Check) -> None:
     cancelled.set()
     with pytest.raises(ProbeCancelled):
         check(png(RED), ExpectTable("0"), cancelled=cancelled)
+
+
+# ---- every task, and several inputs --------------------------------------------------------------
+
+
+def results(path: Path, reading: Reading, *given: Given) -> list[Found]:
+    remembers = read_model_files(path).facts.remembers
+    return list(find_results(given, HowToRun(path, 1, None, remembers), reading))
+
+
+def test_every_task_of_pictures_has_a_result_of_its_own(
+    reading_of: Callable[[Path], Reading],
+) -> None:
+    kinds = {
+        "classifier_uint8": "label",
+        "detector_tf1": "detections",
+        "segmentation": "regions",
+        "pose": "people",
+        "regression_float32": "values",
+        "autoencoder_int8": "values",
+    }
+    for model, kind in kinds.items():
+        path = MODELS / f"{model}.tflite"
+        [found] = results(path, reading_of(path), Given("red.png", png(RED)))
+        assert found.kind == kind, model
+        assert list(differences(expectation(found, 0.1, spans([found])), found)) == []
+
+
+def test_a_black_picture_differs_from_what_a_blue_one_came_to(
+    reading_of: Callable[[Path], Reading],
+) -> None:
+    for model in ("segmentation", "pose", "detector_tf1", "classifier_uint8"):
+        path = MODELS / f"{model}.tflite"
+        blue, black = results(
+            path, reading_of(path), Given("blue.png", png(BLUE)), Given("black.png", png(BLACK))
+        )
+        assert list(differences(expectation(blue, 0.1, spans([blue])), black)), model
+
+
+def test_one_input_leaves_nothing_to_the_next(reading_of: Callable[[Path], Reading]) -> None:
+    path = MODELS / "window_stateful.tflite"
+    window = Given("w.npy", npy(np.ones((8, 3), np.float32)))
+    first, second = results(path, reading_of(path), window, window)
+    assert first == second
+
+
+def test_all_differences_are_told_a_few_in_full(reading_of: Callable[[Path], Reading]) -> None:
+    path = MODELS / "classifier_uint8.tflite"
+    goldens = [Golden(Given(f"{n}.png", png(RED)), ExpectTable("2")) for n in range(5)]
+    with pytest.raises(ModelError) as failed:
+        check_golden(goldens, HowToRun(path, 1, None, False), reading_of(path))
+    one = 'its golden input "{}.png" gives "0" (0.91), not "2"'
+    assert str(failed.value) == "; ".join(map(one.format, range(3))) + "; and 2 more differences"
+
+
+def test_there_are_not_too_many(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"it has {MOST + 1} golden inputs; at most {MOST}"):
+        read_golden([table("red.png")] * (MOST + 1), tmp_path)
+
+
+# ---- what is listened to -------------------------------------------------------------------------
+
+
+def sound(seconds: float, loud: float, rate_hz: int = 16000) -> bytes:
+    """A second of silence, then noise, as a .wav file."""
+    noise = np.random.default_rng(1).uniform(-loud, loud, round(rate_hz * seconds))
+    samples = np.concatenate([np.zeros(rate_hz), noise])
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(rate_hz)
+        written.writeframes((samples * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def test_a_stream_is_heard_and_each_hearing_begins_anew(
+    reading_of: Callable[[Path], Reading],
+) -> None:
+    path = MODELS / "keyword.tflite"  # keeps variables, and hears whatever is loud
+    reading = reading_of(path)
+    loud, quiet = Given("loud.wav", sound(2, 0.5)), Given("quiet.wav", sound(1, 0.0))
+    heard, silence, again = results(path, reading, loud, quiet, loud)
+    assert [word.label for word in heard.words or ()] == ["Loud Noise"]
+    assert heard.best is not None
+    assert heard.best.score > 0.9
+    assert expectation(silence, 0.1, {}).words == ()
+    assert again == heard
+    [told] = differences(expectation(heard, 0.1, {}), silence)
+    assert told.startswith('"Loud Noise" with a score of 0.')
+
+
+def test_sound_of_another_rate_is_brought_to_the_models(
+    reading_of: Callable[[Path], Reading],
+) -> None:
+    path = MODELS / "keyword.tflite"
+    [heard] = results(path, reading_of(path), Given("loud.wav", sound(2, 0.5, rate_hz=44100)))
+    assert heard.best is not None
+    assert heard.best.score > 0.9
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"RIFF", "its golden input cannot be read: w.wav is not a WAV file."),
+        (sound(0, 0), 'its golden input "w.wav" is too short: it has '),
+        (
+            sound(0, 0)[: 44 + 2 * 450],
+            'its golden input "w.wav" has 450 samples at 16000 Hz; it takes 480',
+        ),
+    ],
+)
+def test_sound_that_is_none_or_too_short_is_told(
+    reading_of: Callable[[Path], Reading], data: bytes, told: str
+) -> None:
+    path = MODELS / "keyword.tflite"
+    if "too short" in told:
+        data = data[: 44 + 2 * 480 * 3]
+    with pytest.raises(ModelError) as failed:
+        results(path, reading_of(path), Given("w.wav", data))
+    assert str(failed.value).startswith(told)

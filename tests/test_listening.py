@@ -14,7 +14,6 @@ from sounds import AUDIO, bursts, windows
 
 from edged.engine.interpreter import Engine
 from edged.errors import ConfigError, MissingExtra, ModelError, NotFinite
-from edged.golden_input import as_given
 from edged.keywords import KeywordFilter
 from edged.listening import ListeningModel, StreamModel
 from edged.loading import build_model
@@ -233,11 +232,6 @@ def test_a_front_end_that_is_not_installed_is_told(
     monkeypatch.setitem(__import__("sys").modules, "pymicro_features", None)
     with pytest.raises(MissingExtra, match=r"pip install 'edged\[audio\]'"):
         loaded(house)
-
-
-def test_a_golden_input_is_not_for_a_stream(model: Model) -> None:
-    with pytest.raises(ModelError, match="it hears a stream"):
-        as_given("word.csv", b"", model.reading.input)
 
 
 # ---- models that look at windows -----------------------------------------------------------------

@@ -9,12 +9,13 @@ import ssl
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from ..errors import EdgedError
+from ..golden import read_golden
 from ..store.catalog import Catalog, Entry, already, load_catalog, refuse_other, unpack
 from ..store.fetch import MAX_BYTES, PAUSES_S, Progress, fetch, refuse_unsafe
 from ..store.install import install, make_directory, refuse_unreadable
@@ -50,11 +51,14 @@ class Downloads:
 
 @dataclass(frozen=True, slots=True)
 class _Got:
-    """A model under the name it is to have, and what is to lie beside it, by ending."""
+    """A model under the name it is to have, and what is to lie beside it, by ending; and the golden
+    inputs that its sidecar names, by their names.
+    """
 
     name: str
     data: bytes
     beside: Mapping[str, bytes]
+    golden: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def add(
@@ -74,7 +78,8 @@ def add(
     if _is_there(path, got):
         tell(f"{path} is there already, just so; nothing was changed")
         return
-    install(path, got.data, got.beside, _stale(got.beside))
+    _refuse_others_golden(path, got)
+    install(path, got.data, got.beside, _stale(got.beside), others=got.golden)
     _tell_installed(path, got, places, tell)
 
 
@@ -101,7 +106,11 @@ def _get(order: Order, places: Places, downloads: Downloads, tell: Tell, catalog
     path = Path(order.what)
     if "/" in order.what or path.name.endswith(SUFFIX) or path.is_file():
         files = read_model_files(path)
-        return _Got(model_name(order.name or files.name), files.data, files.beside)
+        golden = {
+            each.given.name: each.given.data
+            for each in read_golden(files.sidecar.goldens, path.parent)
+        }
+        return _Got(model_name(order.name or files.name), files.data, files.beside, golden)
     near = " or ".join(map(shown, catalog.nearest(order.what)))
     hint = f"; did you mean {near}?" if near else ""
     raise EdgedError(
@@ -193,11 +202,24 @@ def _stale(beside: Mapping[str, bytes]) -> list[str]:
     ]
 
 
+def _refuse_others_golden(path: Path, got: _Got) -> None:
+    """Raises EdgedError where a file of that name may be the golden input of another model."""
+    for name, data in got.golden.items():
+        there = path.parent / name
+        if "/" not in name and there.is_file() and there.read_bytes() != data:
+            raise EdgedError(
+                f"its golden input {shown(name)} is in {path.parent} already, with other content. "
+                "Give it another name, in its .toml file too"
+            )
+
+
 def _is_there(path: Path, got: _Got) -> bool:
     wanted = {SUFFIX: got.data, **got.beside}
     stem = path.name.removesuffix(SUFFIX)
+    files = {path.with_name(stem + ending): data for ending, data in wanted.items()}
+    files |= {path.parent / name: data for name, data in got.golden.items()}
     try:
-        return all(path.with_name(stem + e).read_bytes() == data for e, data in wanted.items())
+        return all(file.read_bytes() == data for file, data in files.items())
     except OSError:
         return False
 
@@ -208,6 +230,9 @@ def _tell_installed(path: Path, got: _Got, places: Places, tell: Tell) -> None:
     stem = path.name.removesuffix(SUFFIX)
     for ending in got.beside:
         tell(f"installed {path.with_name(stem + ending)}")
+    if got.golden:
+        count = len(got.golden)
+        tell(f"installed {count} golden input{'s' * (count != 1)}, tried before it serves")
     there = [stem + e for e in BESIDE if e not in got.beside and path.with_name(stem + e).exists()]
     if there:
         tell(f"note: {' and '.join(there)} lay there before and is used with it")

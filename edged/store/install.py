@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ..engine.tflite_file import read_model_file
 from ..errors import EdgedError
@@ -34,15 +35,18 @@ def install(
     beside: Mapping[str, bytes],
     removed: Collection[str],
     disk: Disk = DISK,
+    others: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Let ``path`` be the model ``data``, with files beside it (by ending), and without those
-    whose endings are ``removed``.
+    whose endings are ``removed``. ``others`` go there, too, by their own names, which may have a
+    directory in them.
 
     All bytes are safe on the disk before the first name changes, and the model's changes last: who
     watches the directory finds what belongs to it. Raises EdgedError.
     """
     stem = path.name.removesuffix(SUFFIX)
-    files = {path.with_name(stem + ending): bytes_ for ending, bytes_ in beside.items()}
+    files = {path.parent / name: bytes_ for name, bytes_ in others.items()}
+    files |= {path.with_name(stem + ending): bytes_ for ending, bytes_ in beside.items()}
     files[path] = data
     gone = [path.with_name(stem + ending) for ending in removed]
     with _telling(path.parent), _alone(path.parent):
@@ -51,6 +55,8 @@ def install(
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
             for target, content in files.items():
+                if not target.parent.exists():
+                    disk.mkdir(target.parent)
                 disk.remove(new_beside(target))  # of a process that was killed
                 disk.write_file(new_beside(target), content)
             for target in gone:
@@ -58,7 +64,8 @@ def install(
                     disk.unlink(target)
             for target in files:
                 disk.rename(new_beside(target), target)
-            disk.sync_directory(path.parent)
+            for directory in {target.parent for target in files}:
+                disk.sync_directory(directory)
         finally:
             for target in files:
                 with contextlib.suppress(OSError):

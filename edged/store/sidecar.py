@@ -11,6 +11,7 @@ from msgspec import Meta, field
 from ..toml_text import read_file
 from ..toml_types import Problem, Table
 from ..typed_toml import parse
+from .golden_tables import GoldenTable
 
 PerChannel = Annotated[
     float | Annotated[tuple[float, ...], Meta(min_length=1, max_length=1024)],
@@ -133,35 +134,6 @@ class AnomalyTable(Table, frozen=True):
             yield Problem("learn_s", "threshold is given too, so nothing is learnt; give one")
 
 
-class ExpectTable(Table, frozen=True):
-    """What the golden input comes to: its best class or detection is called ``label`` and, where
-    ``score`` is given, has that score, give or take ``tolerance``.
-    """
-
-    label: Annotated[str, Meta(min_length=1)]
-    score: Annotated[float, Meta(ge=0, le=1)] | None = None
-    tolerance: Annotated[float, Meta(gt=0, le=1)] = 0.1
-
-    @classmethod
-    def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:
-        """A tolerance is one of a score."""
-        if "tolerance" in table and "score" not in table:
-            yield Problem("score", "missing; tolerance is given: it is the distance from score")
-
-
-class GoldenTable(Table, frozen=True):
-    """An input whose result is known, in a file beside the model (``input``, its name): a picture,
-    a table of samples with a header (``.csv``), or an array saved by NumPy (``.npy``): uint8 of
-    height x width x 3 in the order red, green, blue, or float32 of samples x channels.
-    """
-
-    input: Annotated[
-        str,
-        Meta(pattern=r"^[^/\x00]+$", description="the name of a file beside the model, in quotes"),
-    ]
-    expect: ExpectTable
-
-
 class Sidecar(Table, frozen=True):
     """The whole file. None: not told, and to be found out from the model.
 
@@ -195,7 +167,18 @@ class Sidecar(Table, frozen=True):
     log_mel: LogMelTable = field(default_factory=LogMelTable)
     keyword: KeywordTable = field(default_factory=KeywordTable)
     anomaly: AnomalyTable = field(default_factory=AnomalyTable)
-    golden: GoldenTable | None = None
+    golden: (
+        Annotated[
+            GoldenTable | tuple[GoldenTable, ...],
+            Meta(description="a table [golden], or one [[golden]] for each input"),
+        ]
+        | None
+    ) = None
+
+    @property
+    def goldens(self) -> tuple[GoldenTable, ...]:
+        """All of them."""
+        return (self.golden,) if isinstance(self.golden, GoldenTable) else self.golden or ()
 
     @classmethod
     def conflicts(cls, table: Mapping[str, Any]) -> Iterator[Problem]:

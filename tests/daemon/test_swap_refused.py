@@ -13,6 +13,8 @@ from household import SMALL_MODELS, House
 from signing import Signer
 from swapping import Stream, pipeline, version_of
 
+from edged.workshop.recorder import record
+
 Make = Callable[..., Any]
 A, B = SMALL_MODELS / "classifier_uint8.tflite", SMALL_MODELS / "classifier_int8.tflite"
 DETECTOR = SMALL_MODELS / "detector_tf1.tflite"
@@ -92,6 +94,19 @@ def test_what_cannot_serve_is_refused_with_its_reason(kind: str, served: Served)
     data, expected = REFUSED[kind]
     told = served.refuses(lambda: served.file.write_bytes(data))
     assert re.fullmatch(expected, told), told
+
+
+def test_a_model_that_gives_something_else_than_was_recorded_is_refused(
+    house: House, served: Served
+) -> None:
+    record(served.file, house.pictures((255, 0, 0), (0, 255, 0)), 0.05, print)
+    other = SMALL_MODELS / "classifier_uint8_grey.tflite"
+    told = served.refuses(lambda: shutil.copyfile(other, served.file))
+    assert told == (
+        'its golden input "eye.golden/000.png" gives "red" with a score of 0.6914, which is not '
+        'within 0.05 of 0.9102; its golden input "eye.golden/001.png" gives "green" with a score '
+        "of 0.5938, which is not within 0.05 of 0.9102"
+    )
 
 
 def test_a_model_whose_copying_was_cut_off_is_taken_when_it_is_whole(served: Served) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from edged.errors import ConfigError
+from edged.store.golden_tables import ExpectTable, GoldenTable, ObjectTable, PersonTable
 from edged.store.sidecar import (
-    ExpectTable,
-    GoldenTable,
     InputTable,
     OutputsTable,
     Sidecar,
@@ -51,6 +50,22 @@ def test_every_key_comes_out_typed() -> None:
         outputs=OutputsTable(boxes=0, classes="StatefulPartitionedCall:1", scores=2, count=3),
         golden=GoldenTable("cat.png", ExpectTable("cat", score=0.75, tolerance=0.05)),
     )
+
+
+def test_several_golden_inputs_are_a_list() -> None:
+    text = """
+        [[golden]]
+        input = "shapes.golden/a.png"
+        expect = {detections = [{label = "cat", score = 0.7, box = [0, 0.1, 1, 1]}]}
+        [[golden]]
+        input = "b.png"
+        expect = {people = [{score = 1, keypoints = {nose = [0.5, 0.5]}}], tolerance = 0.2}
+    """
+    first, second = parse_sidecar(text.encode(), "x.toml").goldens
+    assert first.input == "shapes.golden/a.png"
+    assert first.expect.detections == (ObjectTable("cat", 0.7, (0.0, 0.1, 1.0, 1.0)),)
+    assert second.expect.people == (PersonTable(1.0, {"nose": (0.5, 0.5)}),)
+    assert (first.expect.tolerance, second.expect.tolerance) == (0.1, 0.2)
 
 
 def test_a_golden_input_needs_no_score() -> None:
@@ -145,6 +160,39 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
         (
             'golden = {input = "a.png", expect = {label = "cat", tolerance = 0.1}}',
             "golden.expect.score: missing; tolerance is given: it is the distance from score",
+        ),
+        ("golden = 3", "golden: 3 is not allowed; a table [golden], or one [[golden]] for each"),
+        (
+            'golden = [{input = "a.png", expect = {label = "cat"}}, {input = "b.png"}]',
+            "golden[1].expect: missing; add a table",
+        ),
+        (
+            'golden = {input = "a.png", expect = {tolerance = 0.1}}',
+            "golden.expect.label: missing; add it, or one of words, detections, regions, people",
+        ),
+        (
+            'golden = {input = "a.png", expect = {label = "cat", regions = []}}',
+            "golden.expect.regions: label is given too; an input comes to one of them",
+        ),
+        (
+            'golden = {input = "a.png", expect = {regions = [], score = 0.1}}',
+            "golden.expect.score: without a label it is of nothing; give both",
+        ),
+        (
+            'golden = {input = "a/../b.png", expect = {label = "cat"}}',
+            'golden.input: "a/../b.png" is not allowed; the name of a file beside the model',
+        ),
+        (
+            'golden = {input = "a/..", expect = {label = "cat"}}',
+            'golden.input: "a/.." is not allowed; the name of a file beside the model',
+        ),
+        (
+            'golden = {input = "a.csv", expect = {values = []}}',
+            "golden.expect.values: an empty list is not allowed; a list",
+        ),
+        (
+            'golden = {input = "a.png", expect = {detections = [{label = "cat", score = 1}]}}',
+            "golden.expect.detections[0].box: missing; add four shares of the picture: x_min",
         ),
     ],
 )  # fmt: skip
