@@ -14,6 +14,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .engine import ahead
@@ -26,7 +27,7 @@ from .records import Verdict
 from .runner import Runner
 from .service.machine import give_back_memory
 from .store.minisign import PublicKey
-from .store.models import ModelFiles, read_model_files
+from .store.models import ModelBytes, ModelFiles, read_bytes, understood
 from .store.settling import Fingerprint
 from .store.shelf import Kept
 from .store.signature import refuse_older, verify_all
@@ -35,6 +36,17 @@ from .store.watched import fingerprint, path_in, version_of
 from .trial import Expected
 
 log = logging.getLogger("edged.intake")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lying:
+    """What lay in the directory, and what it held (a hash, None where it could not be read): a
+    change may leave the fingerprint as it was. The times of some file systems are as coarse as two
+    seconds, and those of a file that is being written are set before its bytes are.
+    """
+
+    seen: Fingerprint
+    held: int | None
 
 
 class Intake:
@@ -58,7 +70,7 @@ class Intake:
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._ended: deque[tuple[Runner, Serving, str | None, Serving]] = deque()  # trials
         self._loaded = Loaded()
-        self._offered: dict[str, Fingerprint] = {}  # by pipeline, the last that it was offered
+        self._offered: dict[str, _Lying] = {}  # by pipeline, the last that it was offered
         self._lock = threading.Lock()
         self._probing: tuple[str, Fingerprint] | None = None  # model and files; with the lock
         self._newer = threading.Event()  # a file that replaces what is being probed; with the lock
@@ -102,9 +114,9 @@ class Intake:
 
     def settled(self, name: str) -> None:
         """A model's file, or one beside it, has changed and is whole again."""
-        there = fingerprint(self._models_dir, name)
-        if not self._not_offered(name, there):
+        if not self._users_of(name):
             return
+        there = fingerprint(self._models_dir, name)
         with self._lock:
             # Not where the very same is being probed, which may be new to other pipelines.
             if self._probing is not None and self._probing[0] == name and self._probing[1] != there:
@@ -127,10 +139,6 @@ class Intake:
         """A pipeline has watched a model for long enough, or has gone back to the one before."""
         self._ended.append((runner, tried, failure, serving))
         self._tasks.put(self._settle_trials)
-
-    def _not_offered(self, name: str, there: Fingerprint) -> list[Runner]:
-        """Those for whom what lies there is new: the watcher also tells what was there before."""
-        return [user for user in self._users_of(name) if self._offered.get(user.plan.name) != there]
 
     # ---- below: the intake thread only ----------------------------------------------------------
 
@@ -177,18 +185,23 @@ class Intake:
                 self._vault.abandon_trial(plan.name, plan.model, runner.bundle)
 
     def _take_new(self, name: str) -> None:
-        there = fingerprint(self._models_dir, name)
-        self._take(name, self._not_offered(name, there), new=True)
+        self._take(name, self._users_of(name), new=True)
 
     def _take(self, name: str, users: Sequence[Runner], *, new: bool) -> None:
-        """Try what lies in the directory for ``users``; ``new``: it was put there just now."""
+        """Try what lies in the directory for ``users``; ``new``: it was put there just now, which
+        the watcher also tells of what was there before.
+        """
         path = path_in(self._models_dir, name)
-        there = fingerprint(self._models_dir, name)
-        self._offered.update((user.plan.name, there) for user in users)
+        lying, read = self._look(name)
+        if new:
+            users = [user for user in users if self._offered.get(user.plan.name) != lying]
+        self._offered.update((user.plan.name, lying) for user in users)
         if not users or (not new and not path.exists() and all(user.bundle for user in users)):
             return
         try:
-            files = read_model_files(path)
+            if isinstance(read, EdgedError):
+                raise read
+            files = understood(read, path)
             others = [user for user in users if user.bundle != files.bundle]
             if new:
                 same = [user for user in users if user not in others]
@@ -199,17 +212,28 @@ class Intake:
             served_before = files.bundle in self._vault.ledger().bundles()
             kept = self._keep(files, users)
         except EdgedError as error:
-            reason = self._cut_off(name, path) or str(error)
-            _report(users, Verdict.REFUSED, version_of(path), reason)
+            if isinstance(read, EdgedError):
+                _report(users, Verdict.REFUSED, version_of(path), str(error))
+            else:
+                reason = self._cut_off(name, read.data) or str(error)
+                _report(users, Verdict.REFUSED, read.version, reason)
             return
         taken = [self._offer(files, kept, group) for group in _alike(users)]
         if not any(taken) and not served_before:
             self._vault.drop(kept.bundle)
 
-    def _cut_off(self, name: str, path: Path) -> str | None:
-        """Of which kept version the file at ``path`` is the beginning; None where of none."""
+    def _look(self, name: str) -> tuple[_Lying, ModelBytes | EdgedError]:
+        """What lies there, and why it cannot be read. What is changed meanwhile is told again."""
+        seen = fingerprint(self._models_dir, name)
+        try:
+            read = read_bytes(path_in(self._models_dir, name))
+        except EdgedError as error:
+            return _Lying(seen, None), error
+        return _Lying(seen, hash((read.data, *sorted(read.beside.items())))), read
+
+    def _cut_off(self, name: str, data: bytes) -> str | None:
+        """Of which kept version ``data`` is the beginning; None where of none."""
         with contextlib.suppress(OSError):
-            data = path.read_bytes()
             for version in self._vault.versions(name) if data else ():
                 whole = self._vault.path_of(version.bundle).read_bytes()
                 if len(data) < len(whole) and whole.startswith(data):
@@ -268,7 +292,7 @@ class Intake:
 
     def _examine(self, files: ModelFiles, path: Path, user: Runner) -> Examined:
         with self._lock:
-            self._probing = files.name, self._offered[user.plan.name]
+            self._probing = files.name, self._offered[user.plan.name].seen
             if not self._closing:
                 self._newer.clear()
         try:

@@ -114,7 +114,10 @@ def damaged(original: Path, other: Path, kind: str, chance: random.Random) -> by
 def originals() -> list[Path]:
     testdata = Path(os.environ.get("EDGED_TESTDATA", REPO.parent / "shared" / "testdata"))
     found = [*MODELS.glob("*.tflite"), *(testdata / "models").glob("*.tflite")]
-    return sorted(path for path in found if path.stem != ENDS_ITS_PROCESS)
+    # By name: where the repository lies must not decide which damage a seed does.
+    return sorted(
+        (path for path in found if path.stem != ENDS_ITS_PROCESS), key=lambda path: path.name
+    )
 
 
 def swap_damaged(count: int, seed: int) -> Outcome:

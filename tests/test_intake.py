@@ -34,9 +34,10 @@ from edged.samples import Gives
 from edged.slots import Slots
 from edged.store.atomic import Disk
 from edged.store.minisign import PublicKey
-from edged.store.models import read_model_files
+from edged.store.models import ModelBytes, read_bytes, read_model_files
 from edged.store.signature import load_keys
 from edged.store.vault import DIED, Vault
+from edged.store.watched import version_of
 
 KEYS = load_keys([SIGNED / "trusted.pub"])
 GONE_WRONG = {
@@ -359,6 +360,42 @@ def test_a_mistake_in_the_sidecar_refuses_the_candidate_with_its_place(kitchen: 
     kitchen.intake.settled("eye")
     report = kitchen.told.wait_for_verdict(Verdict.REFUSED)
     assert 'label_ofset: unknown key; did you mean "label_offset"?' in str(candidate(report).reason)
+
+
+def test_a_change_that_its_times_and_size_do_not_show_is_taken(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on FAT, or where a file was read while it was being written."""
+    kitchen.serving()
+    monkeypatch.setattr("edged.intake.fingerprint", lambda *_: (None,))
+    kitchen.put("pose")
+    kitchen.told.wait_for_verdict(Verdict.REFUSED)
+    kitchen.intake.settled("eye")  # no news
+    new = kitchen.put("classifier_int8")
+    report = kitchen.told.wait_for_verdict(Verdict.TRIAL)
+    assert candidate(report).version == new[:12]
+    kitchen.put("classifier_int8", labels="red\ngreen\nblue")
+    report = kitchen.told.wait_for_verdict(Verdict.TRIAL)
+    assert report.active is not None
+    assert report.active.labels == ("red", "green", "blue")
+
+
+def test_a_refusal_names_what_was_read_and_not_what_came_meanwhile(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen.serving()
+    path = kitchen.house.models / "eye.tflite"
+
+    def read(name: Path) -> ModelBytes:
+        was = read_bytes(name)
+        path.write_bytes(b"another, which will be told of")
+        return was
+
+    monkeypatch.setattr("edged.intake.read_bytes", read)
+    path.write_bytes(b"TFL3, and no more")
+    version = version_of(path)
+    kitchen.intake.settled("eye")
+    assert candidate(kitchen.told.wait_for_verdict(Verdict.REFUSED)).version == version
 
 
 def test_a_file_replaced_while_it_is_probed_is_not_heard_of_again(

@@ -34,6 +34,19 @@ BESIDE = (*TELLING, SIGNATURE, *(f"{ending}.minisig" for ending in TELLING))
 
 
 @dataclass(frozen=True, slots=True)
+class ModelBytes:
+    """A model file as it is, and what lies beside it, by ending (those of ``BESIDE``)."""
+
+    data: bytes
+    beside: Mapping[str, bytes]
+
+    @property
+    def version(self) -> str:
+        """As it is published."""
+        return hashlib.sha256(self.data).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFiles:
     """A model file's bytes and facts, and what lies beside it: ``beside`` as it is, by ending
     (those of ``BESIDE``), then as it was read.
@@ -72,10 +85,20 @@ def read_model_files(path: Path, name: str | None = None) -> ModelFiles:
 
     ``name`` is the model's where its file is called otherwise.
     """
+    return understood(read_bytes(path), path, name)
+
+
+def read_bytes(path: Path) -> ModelBytes:
+    """Of the model at ``path`` and of what lies beside it. Raises ModelError, ConfigError."""
     data = _read(path)
     if data is None:
         raise ModelError(_not_there(path))
-    beside = read_beside(path)
+    return ModelBytes(data, read_beside(path))
+
+
+def understood(read: ModelBytes, path: Path, name: str | None = None) -> ModelFiles:
+    """What was read at ``path``; see ``read_model_files``."""
+    data, beside = read.data, read.beside
     name = name or path.name.removesuffix(SUFFIX)
     labels, manifest = beside.get(_LABELS), beside.get(_MANIFEST)
     there = _beside(path)
