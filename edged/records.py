@@ -502,12 +502,21 @@ class AnomalyInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneInfo:
+    """``labels`` are those that the configuration names; none: whatever the model knows."""
+
+    name: str | None
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineInfo:
     """A pipeline as ``P/info`` tells it; ``model`` and ``task`` are None while no model serves.
 
     ``enabled`` and ``threshold`` are what is in force, be it by a command. ``threshold`` is None
     while no model serves and none was given, and of regression; ``anomaly`` goes before it.
-    ``tells``: which of "result", "event" and "counts" it publishes.
+    ``tells``: which of "result", "event" and "counts" it publishes. ``zones`` are those of its
+    counts; the first has no name and is the whole picture.
     """
 
     name: str
@@ -519,6 +528,8 @@ class PipelineInfo:
     threshold: float | None = None
     anomaly: AnomalyInfo | None = None
     tells: frozenset[str] = frozenset({"result"})
+    zones: tuple[ZoneInfo, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,6 +638,8 @@ class EntityKind(enum.Enum):
     PRESENCE = "presence"
     COUNT = "count"
     EVENT = "event"
+    TO_LEFT = "to_left"
+    TO_RIGHT = "to_right"
     HEALTH = "health"
     MODEL = "model"
     RATE = "rate"
@@ -637,10 +650,15 @@ class EntityKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One thing that Home Assistant shows; ``pipeline`` is None for what is of the device."""
+    """One thing that Home Assistant shows; ``pipeline`` is None for what is of the device.
+
+    ``part``: of this zone or line alone; ``label``: of what goes by it alone.
+    """
 
     kind: EntityKind
     pipeline: str | None
+    part: str | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from .loading import LoadOptions, refuse_untrackable, unknown_labels
 from .minimise import Minimiser
 from .model import Model
 from .pipeline import Pipeline, Serving
+from .presence.areas import counts
 from .presence.stage import Presence, Rules
 from .reading import Reading
 from .records import (
@@ -37,6 +38,7 @@ from .records import (
     Result,
     Size,
     Verdict,
+    ZoneInfo,
 )
 from .samples import Captured, Want
 from .service.governor import FULL, Slowing
@@ -264,6 +266,10 @@ class Runner:
             threshold=serving.filter.threshold if serving else self.plan.threshold,
             anomaly=serving.filter.anomaly_info() if serving else None,
             tells=self.plan.tells,
+            zones=tuple(_zones(self.plan)),
+            lines=tuple(line.name for line in self.plan.presence.lines)
+            if self.plan.presence is not None
+            else (),
         )
 
     def set_threshold(self, threshold: float) -> None:
@@ -486,6 +492,16 @@ class Runner:
         elif state is CaptureState.LOST:
             self._health.source(reason)
         # ENDED is told by the runner's thread, once the last frame was inferred.
+
+
+def _zones(plan: Plan) -> Iterator[ZoneInfo]:
+    """Those that are counted in, each with the labels that can be there."""
+    if plan.presence is None:
+        return
+    yield ZoneInfo(None, plan.labels or ())
+    for zone in plan.presence.zones:
+        labels = plan.labels or sorted(zone.labels or ())
+        yield ZoneInfo(zone.name, tuple(label for label in labels if counts(zone, label)))
 
 
 def _tracking(plan: Plan, ids: Iterator[int]) -> Tracking | None:

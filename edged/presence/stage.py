@@ -69,7 +69,7 @@ class Presence:
         self._crossings = [Crossings(line) for line in rules.lines]
         self._entered: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
-        self._boxes: Counter[str] = Counter()  # in the frame, where they have no tracks
+        self._found: Counter[str] = Counter()  # in the frame, where nothing has a track
         self._same = 0  # for so many frames before
         self._counts: Counts | None = None
         self._credit, self._credit_ns = float(rules.per_minute), 0
@@ -83,7 +83,7 @@ class Presence:
             changes = self._stays.take(self._seen(findings, found), at_ns)
             self._note(changes, at_ns)
             if not self._rules.by_track:
-                self._count_boxes(found)
+                self._count(findings)
             elif self._counts and not (crossed or changes.began or changes.ended):
                 return  # the counts are what they were
             self._tell_counts(at_ns)
@@ -101,7 +101,7 @@ class Presence:
         """Nobody looks any more. May be called again, and frames may come after it."""
         with self._lock:
             self._note(self._stays.end(), at_ns)
-            self._boxes.clear()
+            self._found.clear()
             for crossings in self._crossings:
                 crossings.forget()
             if self._counts is not None:
@@ -180,18 +180,19 @@ class Presence:
             )
         )
 
-    def _count_boxes(self, found: Sequence[Detection]) -> None:
+    def _count(self, findings: Findings) -> None:
         """Those of one frame count when the frames after it have as many."""
-        boxes = Counter(each.label for each in found)
-        self._same = self._same + 1 if boxes == self._boxes else 1
-        self._boxes = boxes
+        there = (labels_of((each,)) for each in findings if not isinstance(each, Value))
+        found = Counter(label for labels in there for label in labels)
+        self._same = self._same + 1 if found == self._found else 1
+        self._found = found
 
     def _tell_counts(self, at_ns: int) -> None:
         here = list(self._stays.here)
         if self._rules.by_track:
             objects = Counter(stay.who.label for stay in {s.who.track: s for s in here}.values())
-        elif self._same >= self._rules.appear or not self._boxes:
-            objects = self._boxes
+        elif self._same >= self._rules.appear or not self._found:
+            objects = self._found
         else:
             return
         least = self._rules.minimiser.min_count

@@ -59,7 +59,7 @@ def announcement(info: Info, known: Set[str], context: Context, most_bytes: int)
 
     ``known``: the component ids of all that Home Assistant may have been told of. Where there is
     no room, the figures of the pipelines go first, then their health and models, then what an
-    entity can do without, then the entities of the last pipelines.
+    entity can do without, then zones, lines and labels, then the entities of the last pipelines.
     """
     bare = msgspec.json.encode(_discovery(info.os, {}, context))
     room = most_bytes - len(bare) - _ROOM_FOR_GONE_BYTES
@@ -89,6 +89,8 @@ def left_out(info: Info, record: Announcement) -> str | None:
     """What there was no room for, in words; None: nothing."""
     kinds = {entity.kind for entity in record.entities}
     told = {entity.pipeline for entity in record.entities}
+    parts_absent = sum(len(list(_parts(each))) for each in info.pipelines)
+    parts_absent -= sum(bool(each.part or each.label) for each in record.entities)
     absent = sum(p.task in _SUMMARY_OF_TASK and p.name not in told for p in info.pipelines)
     parts = []
     if not kinds & set(_FIGURES):
@@ -97,6 +99,8 @@ def left_out(info: Info, record: Announcement) -> str | None:
         parts.append("health and models")
     if record.brief:
         parts.append("attributes")
+    if parts_absent:
+        parts.append(f"{parts_absent} entities of zones, lines and labels")
     if absent:
         parts.append(f"{absent} of {len(info.pipelines)} pipelines")
     return ", ".join(parts) or None
@@ -112,6 +116,23 @@ def _entities(info: Info, kinds: tuple[EntityKind, ...], known: Set[str]) -> Ite
                 continue
             if kind not in _SUMMARIES or _is_summary_of(entity, pipeline, known):
                 yield entity
+    for pipeline in info.pipelines:
+        yield from _parts(pipeline)
+
+
+def _parts(pipeline: PipelineInfo) -> Iterator[Entity]:
+    """Of each zone, each line, and in the whole picture and each zone of each label that the
+    configuration names, where there are several.
+    """
+    for zone in pipeline.zones:
+        labels = zone.labels if len(zone.labels) > 1 else ()
+        for label in (None, *labels):
+            if zone.name is not None or label is not None:
+                yield Entity(EntityKind.PRESENCE, pipeline.name, zone.name, label)
+                yield Entity(EntityKind.COUNT, pipeline.name, zone.name, label)
+    for line in pipeline.lines:
+        yield Entity(EntityKind.TO_LEFT, pipeline.name, line)
+        yield Entity(EntityKind.TO_RIGHT, pipeline.name, line)
 
 
 def _is_summary_of(entity: Entity, pipeline: PipelineInfo, known: Set[str]) -> bool:

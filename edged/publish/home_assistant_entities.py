@@ -20,7 +20,7 @@ import msgspec
 
 from ..records import Entity, EntityKind
 from . import Context
-from .wire import Availability, Component
+from .wire import MAX_TEXT_CHARS, Availability, Component
 
 _PLAIN = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CLASS = "{{ value_json.classes[0].label if value_json.classes else 'None' }}"
@@ -52,8 +52,6 @@ _VALUE = "{{ value_json.get('values', {}).values() | first | default('None') }}"
 _VALUE_ATTRIBUTES = "{{ {'values': value_json.get('values', {})} | tojson }}"
 _SCORE = "value_json.get('values', {}).get('score')"
 _ANOMALY = f"{{{{ 'None' if {_SCORE} is none else 'ON' if {_SCORE} > 1 else 'OFF' }}}}"
-_PRESENCE = "{{ 'ON' if value_json.get('counts') else 'OFF' }}"
-_COUNT = "{{ value_json.get('counts', {}).values() | sum }}"
 _COUNT_ATTRIBUTES = (
     "{{ {'counts': value_json.get('counts', {}), 'zones': value_json.get('zones', {}), "
     "'lines': value_json.get('lines', {})} | tojson }}"
@@ -92,7 +90,11 @@ def component_id(entity: Entity) -> str:
     """An entity's key in the message. No kind has a ``-``, so the last one ends the pipeline."""
     if entity.pipeline is None:
         return entity.kind.value
-    return f"{plain_id(entity.pipeline)}-{entity.kind.value}"
+    name = entity.pipeline
+    if entity.part is not None or entity.label is not None:
+        # Neither a pipeline nor a part has a "/" in its name.
+        name = f"{name}/{entity.part or ''}/{entity.label or ''}"
+    return f"{plain_id(name)}-{entity.kind.value}"
 
 
 def gone_component(key: str) -> Component:
@@ -119,6 +121,8 @@ def component(entity: Entity, context: Context, brief: bool) -> Component:
     place = _Place(
         root=f"{context.prefix}/{context.device}",
         pipeline=entity.pipeline or "",
+        part=entity.part,
+        label=entity.label,
         unique_id=f"edged-{plain_id(context.device)}/{component_id(entity)}",
         status=device_availability(context),
     )
@@ -140,6 +144,8 @@ class _Place:
 
     root: str
     pipeline: str
+    part: str | None
+    label: str | None
     unique_id: str
     status: Availability
 
@@ -152,16 +158,38 @@ class _Place:
         return self.status, Availability(self.topic("health"), _PIPELINE_RUNS)
 
     @property
-    def counts(self) -> str:
-        """A template's expression for the pipeline's metrics, {} where it has none.
+    def name(self) -> str:
+        """What the entity is of."""
+        return " ".join(filter(None, (self.pipeline, self.part, self.label)))
 
-        The name is a literal of letters, digits and escapes: it cannot end the literal.
-        """
-        name = "".join(
-            char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}"
-            for char in self.pipeline
-        )
-        return f"value_json.pipelines.get('{name}', {{}})"
+    @property
+    def figures(self) -> str:
+        """A template's expression for the pipeline's metrics, {} where it has none."""
+        return f"value_json.pipelines.get({_literal(self.pipeline)}, {{}})"
+
+    @property
+    def number(self) -> str:
+        """A template's expression for how many there are."""
+        counts = "value_json.get('counts', {})"
+        if self.part is not None:
+            part = _literal(self.part)
+            counts = f"value_json.get('zones', {{}}).get({part}, {{}}).get('inside', {{}})"
+        if self.label is not None:
+            return f"{counts}.get({_literal(self.label)}, 0)"
+        return f"{counts}.values() | sum"
+
+    def crossed(self, way: str) -> str:
+        """A template for how many went over the line."""
+        line = _literal(self.part or "")
+        return f"{{{{ value_json.get('lines', {{}}).get({line}, {{}}).get('{way}', 'None') }}}}"
+
+
+def _literal(name: str) -> str:
+    """Of letters, digits and escapes: it cannot end before its end."""
+    escaped = "".join(
+        char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}" for char in name
+    )
+    return f"'{escaped}'"
 
 
 def _of_results(
@@ -176,7 +204,7 @@ def _of_results(
     topic = place.topic(leaf)
     return Component(
         platform=_platform(kind.value),
-        name=f"{place.pipeline} {kind.value}",
+        name=f"{place.name} {kind.value.replace('_', ' ')}"[:MAX_TEXT_CHARS],
         unique_id=place.unique_id,
         state_topic=topic,
         value_template=template,
@@ -223,13 +251,27 @@ def _anomaly(place: _Place) -> Component:
 
 
 def _presence(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.PRESENCE, _PRESENCE, leaf="counts")
+    template = f"{{{{ 'ON' if {place.number} else 'OFF' }}}}"
+    made = _of_results(place, EntityKind.PRESENCE, template, leaf="counts")
     return msgspec.structs.replace(made, device_class="occupancy")
 
 
 def _count(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.COUNT, _COUNT, _COUNT_ATTRIBUTES, leaf="counts")
+    whole = place.part is None and place.label is None
+    attributes = _COUNT_ATTRIBUTES if whole else None
+    template = f"{{{{ {place.number} }}}}"
+    made = _of_results(place, EntityKind.COUNT, template, attributes, leaf="counts")
     return msgspec.structs.replace(made, state_class="measurement")
+
+
+def _to_left(place: _Place) -> Component:
+    made = _of_results(place, EntityKind.TO_LEFT, place.crossed("to_left"), leaf="counts")
+    return msgspec.structs.replace(made, state_class="total_increasing")
+
+
+def _to_right(place: _Place) -> Component:
+    made = _of_results(place, EntityKind.TO_RIGHT, place.crossed("to_right"), leaf="counts")
+    return msgspec.structs.replace(made, state_class="total_increasing")
 
 
 def _event(place: _Place) -> Component:
@@ -271,7 +313,7 @@ def _rate(place: _Place) -> Component:
         name=f"{place.pipeline} rate",
         unique_id=place.unique_id,
         state_topic=f"{place.root}/metrics",
-        value_template=f"{{{{ {place.counts}.get('inference_rate_hz', 'None') }}}}",
+        value_template=f"{{{{ {place.figures}.get('inference_rate_hz', 'None') }}}}",
         device_class="frequency",
         unit_of_measurement="Hz",
         state_class="measurement",
@@ -281,7 +323,7 @@ def _rate(place: _Place) -> Component:
 
 
 def _latency(place: _Place) -> Component:
-    total = f"(({place.counts}.get('latency_ms') or {{}}).get('total') or {{}})"
+    total = f"(({place.figures}.get('latency_ms') or {{}}).get('total') or {{}})"
     return Component(
         platform="sensor",
         name=f"{place.pipeline} latency",
@@ -334,6 +376,8 @@ _COMPONENTS: dict[EntityKind, Callable[[_Place], Component]] = {
     EntityKind.PRESENCE: _presence,
     EntityKind.COUNT: _count,
     EntityKind.EVENT: _event,
+    EntityKind.TO_LEFT: _to_left,
+    EntityKind.TO_RIGHT: _to_right,
     EntityKind.HEALTH: _health,
     EntityKind.MODEL: _model,
     EntityKind.RATE: _rate,

@@ -483,7 +483,7 @@ class Component(Closed, frozen=True, omit_defaults=True, kw_only=True):
         Literal["temperature", "frequency", "duration", "enum", "problem", "occupancy"] | None
     ) = None
     unit_of_measurement: Literal["°C", "Hz", "ms"] | None = None
-    state_class: Literal["measurement"] | None = None
+    state_class: Literal["measurement", "total_increasing"] | None = None
     suggested_display_precision: Literal[1] | None = None
     options: Annotated[tuple[Word, ...], Meta(max_length=8)] | None = None
     event_types: (

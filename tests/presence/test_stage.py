@@ -9,7 +9,16 @@ import pytest
 from edged.minimise import Minimiser
 from edged.presence.areas import Line, Zone
 from edged.presence.stage import Presence, Rules
-from edged.records import Anomaly, ClassScore, Counts, Detection, EventType, Happening, Record
+from edged.records import (
+    Anomaly,
+    ClassScore,
+    Counts,
+    Detection,
+    EventType,
+    Happening,
+    Person,
+    Record,
+)
 
 S = 1_000_000_000
 DRIVEWAY = Zone("driveway", ((0, 0.5), (1, 0.5), (1, 1), (0, 1)), None, "bottom")
@@ -24,7 +33,7 @@ class Scene:
         self.presence = Presence("front", rules, self.told.append)
         self.at_s = 0.0
 
-    def frames(self, count: int, *found: Detection | ClassScore | Anomaly) -> None:
+    def frames(self, count: int, *found: Detection | ClassScore | Anomaly | Person) -> None:
         for _ in range(count):
             self.presence.take(found, round(self.at_s * S))  # type: ignore[arg-type]
             self.at_s += 1
@@ -126,6 +135,17 @@ def test_boxes_without_tracks_are_counted_when_they_stay_as_many() -> None:
     assert all(not each.objects for each in scene.told if isinstance(each, Counts))
     scene.frames(1, *two)
     assert scene.counts.objects == {"cat": 2}
+
+
+def test_what_has_no_boxes_is_counted_too() -> None:
+    scene = Scene(replace(RULES, zones=(), by_track=False))
+    scene.frames(2, ClassScore("cat", 0.7), ClassScore("dog", 0.6))
+    assert scene.counts.objects == {"cat": 1, "dog": 1}
+    somebody = Person(0.8, ())
+    scene.frames(2, somebody, somebody)
+    assert scene.counts.objects == {"person": 2}
+    scene.frames(2, Anomaly(0.1, 0.5, False))
+    assert scene.counts.objects == {}
 
 
 def test_fewer_than_the_least_number_are_told_nowhere() -> None:

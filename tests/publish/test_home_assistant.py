@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from home_assistant import RULES, VALIDATOR, HomeAssistant, checked
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
@@ -31,6 +32,7 @@ from edged.records import (
     Info,
     ModelRef,
     PipelineInfo,
+    ZoneInfo,
 )
 from edged.typed_toml import fits
 
@@ -65,6 +67,12 @@ def announced(
 
 
 FRONT = info(pipeline("front"), pipeline("door", "classification"))
+
+
+def watched(name: str, *zones: ZoneInfo, lines: tuple[str, ...] = ()) -> PipelineInfo:
+    """A pipeline with zones, which tells events."""
+    tells = frozenset({"event", "counts"})
+    return dataclasses.replace(pipeline(name), tells=tells, zones=zones, lines=lines)
 
 
 # ---- the message ---------------------------------------------------------------------------------
@@ -154,6 +162,51 @@ def test_a_place_that_is_no_topic_is_refused(place: Any) -> None:
         encode(Announcement(place), CONTEXT)
 
 
+def test_zones_lines_and_the_labels_that_are_named_have_entities_of_their_own() -> None:
+    zones = (ZoneInfo(None, ("person", "car")), ZoneInfo("drive way", ("person", "car")))
+    told = info(watched("front", *zones, ZoneInfo("door", ("person",)), lines=("gate",)))
+    components = announced(told)["components"]
+    shown = {each["name"]: each for each in components.values() if each["name"][:5] == "front"}
+    assert [name for name in shown if shown[name].get("entity_category") is None] == [
+        "front presence",
+        "front count",
+        "front event",
+        "front person presence",
+        "front person count",
+        "front car presence",
+        "front car count",
+        "front drive way presence",
+        "front drive way count",
+        "front drive way person presence",
+        "front drive way person count",
+        "front drive way car presence",
+        "front drive way car count",
+        "front door presence",
+        "front door count",
+        "front gate to left",
+        "front gate to right",
+    ]
+    one = shown["front drive way person presence"]
+    assert (one["platform"], one["device_class"]) == ("binary_sensor", "occupancy")
+    assert one["state_topic"] == "edged/garden-pi/front/counts"
+    assert shown["front gate to left"]["state_class"] == "total_increasing"
+
+
+def test_a_zone_that_is_taken_out_is_gone_in_home_assistant() -> None:
+    hass = HomeAssistant()
+    both = info(watched("front", ZoneInfo("door", ()), ZoneInfo("street", ()), lines=("gate",)))
+    before = announcement(both, NOTHING, CONTEXT, MAX_PAYLOAD_BYTES)
+    less = info(watched("front", ZoneInfo("door", ())))
+    after = announcement(
+        less, frozenset(map(component_id, before.entities)), CONTEXT, MAX_PAYLOAD_BYTES
+    )
+    for record in (before, after):
+        message = encode(record, CONTEXT)
+        hass.hear(message.topic, message.payload)
+    assert hass.entities.keys() == set(map(component_id, after.entities))
+    assert len(hass.removed) == 4
+
+
 # ---- what is gone, and what is only not known ----------------------------------------------------
 
 
@@ -230,6 +283,16 @@ def test_component_ids_are_never_the_same(names: list[str]) -> None:
     assert len(set(map(component_id, entities))) == len(entities)
 
 
+LEVELS = NAMES.filter(lambda name: fits(TopicLevel, name)) | PLAIN
+
+
+@given(st.lists(LEVELS, unique=True, min_size=2, max_size=4), NAMES)
+def test_ids_of_zones_lines_and_labels_are_never_the_same(names: list[str], label: str) -> None:
+    places = itertools.product(names, [None, *names], [None, label, "a/b", "/"])
+    entities = {Entity(EntityKind.COUNT, *place) for place in places}
+    assert len(set(map(component_id, entities))) == len(entities)
+
+
 def test_a_device_whose_name_home_assistant_does_not_allow_has_a_topic_that_it_does() -> None:
     context = dataclasses.replace(CONTEXT, device="Garten Süd")
     message = encode(announcement(FRONT, NOTHING, context, MAX_PAYLOAD_BYTES), context)
@@ -263,6 +326,21 @@ def test_no_name_breaks_the_message_or_reaches_a_template(name: str, task: str |
             if field in config:
                 literal = re.sub(r"get\('[a-zA-Z0-9\\]+', {}\)", "get('x', {})", config[field])
                 assert literal == pattern[field]
+
+
+@given(NASTY_NAMES, NASTY_NAMES, NASTY_NAMES)
+@settings(max_examples=20)
+def test_no_zone_line_or_label_reaches_a_template(zone: str, line: str, label: str) -> None:
+    def parts(zone: str, line: str, label: str) -> dict[str, Any]:
+        seen = watched("front", ZoneInfo(zone, (label, label + "2")), lines=(line,))
+        return announced(info(seen))["components"]  # type: ignore[no-any-return]
+
+    ours, harmless = parts(zone, line, label).values(), parts("z", "l", "y").values()
+    literal = re.compile(r"get\('[a-zA-Z0-9\\]+'")
+    for config, pattern in zip(ours, harmless, strict=True):
+        templates = (each["value_template"] for each in (config, pattern))
+        mine, other = (literal.sub("get('x'", template) for template in templates)
+        assert mine == other
 
 
 # ---- size ----------------------------------------------------------------------------------------
@@ -307,6 +385,20 @@ def test_diagnostics_are_left_out_first_and_that_is_said() -> None:
     assert kinds(40) == (
         {EntityKind.OBJECTS},
         "rates and latencies, health and models, attributes",
+    )
+
+
+def test_of_far_too_many_zones_the_last_are_left_out_and_that_is_said() -> None:
+    labels = tuple(f"label {n}" for n in range(20))
+    told = info(watched("front", *(ZoneInfo(f"zone {n}", labels) for n in range(16))))
+    record = announcement(told, NOTHING, CONTEXT, MAX_PAYLOAD_BYTES)
+    assert len(encode(record, CONTEXT).payload) <= MAX_PAYLOAD_BYTES
+    parts = [each for each in record.entities if each.part]
+    assert len(parts) > 20
+    assert {each.kind for each in record.entities} >= {EntityKind.PRESENCE, EntityKind.EVENT}
+    assert left_out(told, record) == (
+        "rates and latencies, health and models, attributes, "
+        f"{16 * 21 * 2 - len(parts)} entities of zones, lines and labels"
     )
 
 

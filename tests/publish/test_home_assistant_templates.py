@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from home_assistant import HomeAssistant
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edged.clock import SystemClock
@@ -22,12 +22,14 @@ from edged.records import (
     Anomaly,
     Candidate,
     ClassScore,
+    Counts,
     Detection,
     Findings,
     Health,
     HealthState,
     Info,
     Latency,
+    LineCounts,
     Metrics,
     ModelRef,
     ModelReport,
@@ -43,6 +45,8 @@ from edged.records import (
     StageLatency,
     Value,
     Verdict,
+    ZoneCounts,
+    ZoneInfo,
 )
 from edged.typed_toml import fits
 
@@ -319,6 +323,56 @@ def test_without_a_model_its_version_is_unknown(
         "candidate": None,
         "verdict": verdict,
         "reason": None,
+    }
+
+
+def named(hass: HomeAssistant) -> dict[str, str]:
+    """Component ids by the names that a person sees."""
+    return {config["name"]: key for key, config in hass.entities.items()}
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+        lambda name: fits(TopicLevel, name)
+    )
+)
+@settings(max_examples=20)
+def test_zones_lines_and_labels_show_what_was_counted(zone: str) -> None:
+    hass = HomeAssistant()
+    pipeline = PipelineInfo(
+        "front",
+        "v4l2",
+        "detection",
+        None,
+        (),
+        tells=frozenset({"event", "counts"}),
+        zones=(ZoneInfo(None, ("cat", "dog")), ZoneInfo(zone, ("cat", "dog")), ZoneInfo("x y", ())),
+        lines=("gate",),
+    )
+    info = Info("ai-edge-litert", "2.3.0", "pi", "Debian", (pipeline,))
+    hear(hass, announcement(info, frozenset(), CONTEXT, MAX_PAYLOAD_BYTES))
+    keys = named(hass)
+    assert hass.state(keys["front gate to left"]) is None  # nothing was told yet
+    zones = {zone: ZoneCounts({"cat": 2}, 3, 1), "x y": ZoneCounts({}, 0, 0)}
+    hear(hass, Counts("front", 0, 1, {"cat": 2, "dog": 1}, zones, {"gate": LineCounts(4, 5)}))
+    states = {name: hass.state(key) for name, key in keys.items() if name.startswith("front")}
+    assert {name: state for name, state in states.items() if state is not None} == {
+        "front presence": "ON",
+        "front count": "3",
+        "front cat presence": "ON",
+        "front cat count": "2",
+        "front dog presence": "ON",
+        "front dog count": "1",
+        f"front {zone} presence": "ON",
+        f"front {zone} count": "2",
+        f"front {zone} cat presence": "ON",
+        f"front {zone} cat count": "2",
+        f"front {zone} dog presence": "OFF",
+        f"front {zone} dog count": "0",
+        "front x y presence": "OFF",
+        "front x y count": "0",
+        "front gate to left": "4",
+        "front gate to right": "5",
     }
 
 
