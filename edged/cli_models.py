@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_proofs import add_test_command
+from .cli_workshop import add_workshop_commands
 from .errors import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def add_model_commands(
     rollback.set_defaults(command=_rollback)
 
     add_test_command(commands, common)
+    add_workshop_commands(commands, common)
 
 
 def _sha256(text: str) -> str:

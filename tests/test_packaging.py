@@ -50,7 +50,10 @@ def test_the_manual_page_names_every_command() -> None:
     ("words", "offered"),
     [
         (["edged", "ch"], {"check"}),
-        (["edged", "model", ""], {"add", "catalog", "inspect", "list", "rollback", "test"}),
+        (
+            ["edged", "model", ""],
+            {"add", "catalog", "inspect", "list", "quantize", "rollback", "test"},
+        ),
         (["edged", "schema", "he"], {"health"}),
         (["edged", "run", "--conf"], {"--config"}),
     ],

@@ -29,16 +29,17 @@ class Subject:
     options: LoadOptions
 
 
-def take(path: Path, data: Data, fit: Fit = Fit.STRETCH) -> Subject:
-    """The model at ``path``, for ``data``. Raises EdgedError where it cannot serve, or not with
-    such data; the message names it.
+def take(path: Path, data: Data | None, fit: Fit = Fit.STRETCH) -> Subject:
+    """The model at ``path``, for ``data`` (None: for none in particular). Raises EdgedError where
+    it cannot serve, or not with such data; the message names it.
     """
     files = read_model_files_named(path)
-    options = LoadOptions(min(4, os.cpu_count() or 1), None, fit, data.gives)
+    options = LoadOptions(min(4, os.cpu_count() or 1), None, fit, data.gives if data else None)
     try:
         return Subject(path, files, examine(files, path, options), options)
     except ModelError as error:
-        _refuse_other_kind(path, files, data)
+        if data is not None:
+            _refuse_other_kind(path, files, data)
         raise ModelError(f"{path} cannot be used: {error}") from error
 
 
