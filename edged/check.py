@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import config as configuration
 from .build import load_options, make_plan, make_sensor, make_source, mqtt_settings
+from .check_scene import check_scene
 from .check_sound import check_sound
 from .check_system import (
     check_cameras,
@@ -81,6 +82,7 @@ def check(
     check_sensors(report, config.pipelines)
     for pipeline in config.pipelines:
         reading = _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
+        check_scene(report, pipeline, reading.labels.known if reading is not None else None)
         _check_source(report, pipeline, running, reading)
     _check_broker(report, config, environ)
     check_chip(report, host, config.device.hot_c)
@@ -142,7 +144,7 @@ def _check_model(
             verify_all(files, keys)
         goldens = read_golden(files.sidecar.goldens, path.parent)
         examined = examine(files, path, options, goldens)
-        refuse_untrackable(examined.reading, pipeline.track is not None)
+        refuse_untrackable(examined.reading, make_plan(pipeline).track is not None)
     except (EdgedError, OSError) as error:
         report.wrong("model", f"{subject}: {error}")
         return None

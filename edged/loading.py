@@ -174,5 +174,5 @@ def refuse_untrackable(reading: Reading, tracked: bool) -> None:
     if tracked and reading.task.name != "detection":
         raise ModelError(
             f"it does {reading.task.name}, and only the objects of a detection can be tracked: "
-            "take [pipelines.track] out, or name another model"
+            "take its track, zones and lines out, or name another model"
         )

@@ -153,3 +153,50 @@ def test_a_microphone_that_gives_only_silence_is_noted(
     assert "nothing: microphone gives samples of audio at 16000 Hz" in line_of(silent, "ok source")
     assert "gives only silence" in line_of(silent, "note sound")
     assert "recorder: the microphone hears something, -6 dB" in line_of(loud, "ok sound")
+
+
+def test_what_masks_zones_and_lines_cover_is_told(
+    house: House, mosquitto: Callable[..., Any]
+) -> None:
+    house.model("detector_tf1")
+    house.labels("detector_tf1", "person", "cat")
+    parts = """name = "eye"
+model = "detector_tf1"
+masks = [
+  {polygon = [[0, 0], [0.5, 0], [0.5, 0.5], [0, 0.5]]},
+  {polygon = [[0.25, 0], [0.5, 0], [0.5, 0.5], [0.25, 0.5]]},
+]
+zones = [
+  {name = "left", polygon = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], labels = ["person", "cats"]},
+  {name = "hidden", polygon = [[0.1, 0.1], [0.4, 0.1], [0.4, 0.4]], anchor = "centre"},
+]
+lines = [{name = "gate", start = [0, 0], end = [1, 1], labels = ["cat"], anchor = "top"}]
+source.kind = "synthetic"
+"""
+    status, lines = checked(house.configure(mosquitto().port, parts))
+    assert status == 0
+    told = [line for line in lines if line.split()[1] in ("masks", "zones", "lines", "track")]
+    assert [" ".join(line.split()) for line in told] == [
+        "ok masks eye: 25% of the picture is filled before anything looks at it",
+        "ok zones eye: zone left: 50% of the picture, person, cats by the bottom of their boxes; "
+        "50% of it is masked",
+        "note zones eye: zone hidden: 5% of the picture, all objects by the centre of their "
+        "boxes; 100% of it is masked",
+        "ok lines eye: line gate: cat by the top of their boxes",
+        "ok track eye: objects keep their number, as zones and lines need it; scores over 0.1 go "
+        "on with one, and one that is lost is looked for 2 s",
+    ]
+    assert line_of(lines, "note labels").endswith(
+        'eye: left: the model has no label "cats" (did you mean "cat"?): nothing is published for '
+        "it"
+    )
+
+
+def test_zones_for_a_model_that_finds_no_objects_are_wrong(
+    house: House, mosquitto: Callable[..., Any]
+) -> None:
+    house.model("classifier_uint8")
+    zones = 'zones = [{name = "a", polygon = [[0, 0], [1, 0], [1, 1]]}]\nsource.kind = "synthetic"'
+    status, lines = checked(house.configure(mosquitto().port, EYE + zones))
+    assert status == 1
+    assert "only the objects of a detection can be tracked" in line_of(lines, "wrong model")
