@@ -77,6 +77,21 @@ def test_what_is_no_picture_of_classes_is_an_error(stored: AnyArray, count: int 
         SegmentationDecoder(1, count).decode([stored])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "int64", "float32"])
+@pytest.mark.parametrize("count", [2, 21, 128, 129, 300])
+def test_of_scores_of_any_type_the_largest_wins_and_of_equals_the_first(
+    dtype: str, count: int
+) -> None:
+    """What is not signed, too, where half of the numbers would be negative if it were."""
+    rng = np.random.default_rng(count)
+    limits = np.iinfo(dtype) if dtype != "float32" else np.iinfo("int16")
+    few = rng.integers(limits.min, limits.max, 4, dtype=limits.dtype, endpoint=True)
+    stored = rng.choice(few, (1, 9, 7, count)).astype(dtype)
+    found = classes(stored, count)
+    assert found.dtype == np.uint16
+    assert found.tolist() == stored[0].argmax(axis=-1).tolist()
+
+
 @given(
     hnp.arrays(
         st.sampled_from([np.uint8, np.int8, np.int32, np.int64, np.float32, np.float16, np.bool_]),
