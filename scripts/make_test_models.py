@@ -284,13 +284,17 @@ def posenet() -> bytes:
     return model.build([picture], outputs)
 
 
-def pose() -> bytes:
+def pose(dtype: str = "float32", steps: Quantized | None = None) -> bytes:
     model = ModelBuilder("17 keypoints: y, x and score are the picture's red, green and blue")
     picture = model.tensor("image", PICTURE, "uint8", UINT8_SHARE)
     real = model.operator("DEQUANTIZE", [picture], [model.tensor("real", PICTURE)])
     weights = np.tile(np.eye(3, dtype=np.float32), (17, 1))
     points = logits_of(model, mean_colour(model, real), weights)
-    return model.build([picture], [reshape(model, points, "keypoints", (1, 1, 17, 3))])
+    keypoints = reshape(model, points, "keypoints", (1, 1, 17, 3))
+    if steps is not None:
+        real, keypoints = keypoints, model.tensor("stored", (1, 1, 17, 3), dtype, steps)
+        model.operator("QUANTIZE", [real], [keypoints])
+    return model.build([picture], [keypoints])
 
 
 def brightness() -> bytes:
@@ -365,6 +369,8 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "segmentation_scores_int8": lambda: class_scores("int8", INT8_SHARE),
     "segmentation_scores_float32": lambda: class_scores("float32", None),
     "pose": pose,
+    "pose_uint8": lambda: pose("uint8", UINT8_SHARE),
+    "pose_int8": lambda: pose("int8", INT8_SHARE),
     "pose_people": people,
     "pose_heatmaps": posenet,
     "regression_float32": brightness,

@@ -91,7 +91,11 @@ def test_small_models_of_pixels_and_people_are_run(
     fits = [
         f'fit = "letterbox"\n{of_photo(model, model, path)}' for model in (*scores, "segmentation")
     ]
-    house.configure(broker.port, *fits, of_photo("people", "pose_people", path))
+    poses = ("pose", "pose_uint8", "pose_int8")
+    for model in poses:
+        house.model(model)
+    people = [of_photo(model, model, path) for model in poses]
+    house.configure(broker.port, *fits, *people, of_photo("people", "pose_people", path))
     assert house.run().wait() == 0
     messages = heard.wait_for(lambda got: got[-1].payload == b"offline")
     for model in (*scores, "segmentation"):
@@ -100,6 +104,13 @@ def test_small_models_of_pixels_and_people_are_run(
             {"label": "blue", "fraction": 0.75},
             {"label": "red", "fraction": 0.25},
         ]
+    for model in poses:
+        (result,) = published(messages, f"pi/{model}/result")
+        (person,) = result["people"]
+        assert len(person["keypoints"]) == 17
+        for point in person["keypoints"]:
+            assert (point["y"], point["x"]) == (pytest.approx(50 / 255, abs=0.01), 0)
+            assert point["score"] == pytest.approx(150 / 255, abs=0.01)
     # A person's score is how blue the picture is, 150 of 255.
     (result,) = published(messages, "pi/people/result")
     assert [person["score"] for person in result["people"]] == pytest.approx([0.588] * 5, abs=0.01)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from edged.decoders.detection import DetectionDecoder, DetectionRoles
+from edged.engine.geometry import Fit, Placement
 from edged.errors import ModelError
+from edged.filter import Filter
+from edged.records import Detection, Size
 
 BOXES = np.array([[[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8], [np.nan] * 4]], np.float32)
 CLASSES = np.array([[2.0, 0.0, -7e8]], np.float32)
@@ -76,3 +82,47 @@ def test_outputs_that_are_not_what_was_checked_are_an_error(
 ) -> None:
     with pytest.raises(ModelError, match=what):
         DetectionDecoder(TF1).decode(outputs)
+
+
+NUMBERS = st.sampled_from([np.float32, np.float64, np.int64, np.uint8])
+
+
+@given(
+    hnp.arrays(NUMBERS, st.sampled_from([(1, 3, 4), (3, 4), (1, 0, 4), (1, 3, 3)])),
+    hnp.arrays(NUMBERS, st.sampled_from([(1, 3), (3,), (1, 0), (1, 2)])),
+    hnp.arrays(NUMBERS, st.sampled_from([(1, 3), (3,), (1, 0)])),
+    hnp.arrays(NUMBERS, st.sampled_from([(1,), (), (1, 1), (0,)])),
+    st.sampled_from(list(Fit)),
+)
+@settings(deadline=None)
+def test_no_numbers_make_it_raise_or_give_a_box_outside_of_the_frame(
+    boxes: np.ndarray, classes: np.ndarray, scores: np.ndarray, number: np.ndarray, fit: Fit
+) -> None:
+    try:
+        decoded = DetectionDecoder(TF1).decode([boxes, classes, scores, number])
+    except ModelError:
+        return
+    keep = Filter(str, threshold=0.0, allowed=None, max_results=25)
+    for found in keep.apply(decoded, Placement.of(Size(64, 36), Size(8, 8), fit)):
+        assert isinstance(found, Detection)
+        x_min, y_min, x_max, y_max = found.box
+        assert 0 <= x_min < x_max <= 1
+        assert 0 <= y_min < y_max <= 1
+        assert 0 < found.score <= 1
+
+
+@given(hnp.arrays(np.float32, (1, 3, 4)), st.integers(0, 3), st.sampled_from(list(Fit)))
+@settings(deadline=None)
+def test_boxes_of_any_numbers_lie_in_the_frame(boxes: np.ndarray, number: int, fit: Fit) -> None:
+    """Where all but the boxes is as it should be, so that many get through."""
+    outputs = [boxes, np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32), count(number)]
+    try:
+        decoded = DetectionDecoder(TF1).decode(outputs)
+    except ModelError:
+        assert not np.isfinite(boxes[0, :number]).all()
+        return
+    keep = Filter(str, threshold=0.0, allowed=None, max_results=25)
+    for found in keep.apply(decoded, Placement.of(Size(64, 36), Size(8, 8), fit)):
+        assert isinstance(found, Detection)
+        assert 0 <= found.box[0] < found.box[2] <= 1
+        assert 0 <= found.box[1] < found.box[3] <= 1

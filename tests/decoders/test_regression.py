@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra import numpy as hnp
 
 from edged.decoders.regression import RegressionDecoder
 from edged.errors import ModelError
@@ -40,3 +42,19 @@ def test_other_outputs_than_those_that_were_checked_are_an_error(outputs: list[o
 def test_the_numbers_of_several_outputs_follow_each_other() -> None:
     outputs = [np.array([[1.0, 2.0]], np.float32), np.array(3, np.int32)]
     assert RegressionDecoder({0: 2, 1: 1}).decode(outputs).values.tolist() == [1, 2, 3]
+
+
+@given(
+    hnp.arrays(
+        hnp.floating_dtypes(endianness="=") | hnp.integer_dtypes(endianness="="),
+        hnp.array_shapes(min_dims=0, max_dims=3, max_side=3),
+    )
+)
+@settings(deadline=None)
+def test_no_numbers_make_it_raise_or_give_what_is_not_finite(stored: np.ndarray) -> None:
+    try:
+        found = RegressionDecoder({0: 2}).decode([stored]).values
+    except ModelError:
+        return
+    assert found.shape == (2,)
+    assert np.isfinite(found).all()
