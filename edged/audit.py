@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import config as configuration
 from .audit_files import Place, connects, reads, writes
+from .dataclass import dataclass
 from .publish import bounds
 from .publish.attempts import most_connections_per_hour
 from .publish.commands import MOST_PER_MINUTE

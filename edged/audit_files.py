@@ -6,12 +6,12 @@ A test traces the daemon's system calls and holds them against these lists.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import config as configuration
 from .announcer import FILE_NAME as HOME_ASSISTANT_FILE
+from .dataclass import dataclass
 from .event_ledger import FILE_NAME as EVENTS_FILE
 from .publish.settings import addresses
 from .store.baselines import FILE_NAME as BASELINES_FILE

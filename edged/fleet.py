@@ -7,12 +7,13 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from . import config as configuration
 from .build import make_plan, masked
 from .cadence import Cadence, Publish
 from .cascade import Trigger
+from .dataclass import dataclass
 from .events import Event, about
 from .intake import Intake
 from .loading import unknown_labels

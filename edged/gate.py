@@ -14,11 +14,11 @@ heartbeats; a sudden one passes, and what comes after it is compared with it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from .dataclass import dataclass
 from .records import Frame, PixelOrder, Size, UInt8Array
 from .samples import Captured
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .dataclass import dataclass
 from .engine.confined import Channel, parent_of_request, serve
 from .engine.runtime import Delegate
 from .engine.sandbox import WALL_LIMIT_S, run_confined

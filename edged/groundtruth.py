@@ -8,10 +8,10 @@ neither asked for nor held against a detection that finds them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from .dataclass import dataclass
 from .records import Box, Detection
 from .sources.scene import Truth
 

@@ -6,9 +6,10 @@ channels) the sidecar says it, else what the pipeline's source gives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from .dataclass import dataclass
 from .engine.geometry import Fit
 from .engine.preprocess import Normalization, PixelRule, Preprocessor, is_picture, pixel_rule
 from .engine.windows import SampleRule, WindowFiller, is_window, sample_rule, window_shape

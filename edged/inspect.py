@@ -6,13 +6,13 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from .config import default_config_path, load_config
+from .dataclass import dataclass
 from .decoders.weighing import Weighed, explain
 from .engine.delegated import Delegated, find_delegated
 from .engine.geometry import Fit

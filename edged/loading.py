@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from .dataclass import dataclass
 from .engine.engines import Engines
 from .engine.geometry import Fit
 from .engine.interpreter import Engine

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 
 import msgspec
 
+from .dataclass import dataclass
 from .records import Box, Detection, Findings, Keypoint, Person
 
 _CELL_DECIMALS = 3  # a box may reach so far into a cell, in parts of it, that is not told

@@ -17,9 +17,10 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .cadence import Cadence
+from .dataclass import dataclass
 from .engine.held_up import undisturbed_ns
 from .errors import ModelError, NotFinite
 from .events import Event, Lasting, about

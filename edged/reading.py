@@ -7,8 +7,9 @@ inspect`` and for the daemon. Whatever had to be assumed is said in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from .dataclass import dataclass
 from .decoders.outputs import Output
 from .decoders.task import Task, Told
 from .decoders.tasks import find_task

@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from weakref import WeakSet
 
 from .baseline import Baseline
 from .cadence import Cadence
 from .capture import Capture, CaptureState
 from .cascade import Alarm, Trigger
+from .dataclass import dataclass
 from .errors import ModelError
 from .events import Event, about
 from .filter import Filter

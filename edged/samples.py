@@ -7,8 +7,8 @@ opening of their source, those that were lost too: so a gap shows, wherever one 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
+from .dataclass import dataclass
 from .records import FloatArray, Frame, Size
 
 

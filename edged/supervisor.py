@@ -12,8 +12,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from .dataclass import dataclass
 from .events import Event, about
 from .records import HealthState
 from .service.notify import Notifier

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
+
+from .dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

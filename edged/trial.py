@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+
+from .dataclass import dataclass
 
 LEAST_RESULTS = 50
 LEAST_S = 5.0

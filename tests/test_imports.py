@@ -107,3 +107,9 @@ def test_only_the_live_view_needs_rich() -> None:
 def test_sqlite_is_only_imported_where_there_is_a_spool() -> None:
     code = "import sys, edged.daemon; sys.exit('sqlite3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_dataclasses_are_the_quick_ones() -> None:
+    for name, text in FILES.items():
+        usual = "dataclasses.dataclass" in imported(name, ast.parse(text))
+        assert not usual or name == "dataclass.py", f"{name}: from .dataclass import dataclass"

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..dataclass import dataclass
 from ..demo.broker import Broker
 from ..errors import EdgedError
 from .answers import FAILED

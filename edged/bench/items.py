@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..dataclass import dataclass
 from ..inputs import LogMelInput, WindowInput
 from ..records import AnyArray, Frame, PixelOrder, Size
 from ..samples import Captured, Channel, Gives, Window

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataclass import dataclass
 from ..demo.broker import Broker
 from ..engine.preprocess import image_shape
 from ..inputs import LogMelInput, WindowInput

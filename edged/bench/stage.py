@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataclass import dataclass
 from ..demo.broker import Broker, local_broker
 from ..errors import EdgedError
 from ..loading import LoadOptions, examine

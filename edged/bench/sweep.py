@@ -10,10 +10,11 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ..dataclass import dataclass
 from ..engine.runtime import NO_DELEGATE, Delegate, installed
 from ..errors import EdgedError
 from ..loading import LoadOptions

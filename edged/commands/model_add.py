@@ -9,11 +9,12 @@ import ssl
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
+from ..dataclass import dataclass
 from ..errors import EdgedError
 from ..golden import read_golden
 from ..store.catalog import Catalog, Entry, already, load_catalog, refuse_other, unpack

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..dataclass import dataclass
 from ..errors import EdgedError
 from ..store.ledger import Ledger, Standing, Version
 from ..store.models import SUFFIX, ModelFiles, read_model_files

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from ..config import Config, default_config_path, load_config, models_dir, state_dir
 from ..config_types import ModelName
+from ..dataclass import dataclass
 from ..errors import ConfigError, EdgedError
 from ..toml_text import shown
 

@@ -7,8 +7,8 @@ exporters give the anchors out) is left.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnchorTable
 from .anchors import AnchoredDecoder, BoxCoder, Coded, Rows, ScoreRule

@@ -9,11 +9,11 @@ scales of the box coder of the TF Object Detection API; and MediaPipe's calculat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..dataclass import dataclass
 from ..records import AnyArray, FloatArray, Quantization, ScoredBoxes
 from . import numbers, unlike
 from .candidates import LEAST_SCORE, corners, places_over, real, scored_boxes, stored

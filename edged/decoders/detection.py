@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, ScoredBoxes
 from . import NO_CLASS, not_classes, numbers, unlike

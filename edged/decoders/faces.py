@@ -8,8 +8,8 @@ face_detection_full_range.pbtxt of https://github.com/google-ai-edge/mediapipe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from .anchors import AnchoredDecoder, BoxCoder, Coded, Rows, ScoreRule, grid_anchors
 from .outputs import Output, shown

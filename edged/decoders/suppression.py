@@ -7,13 +7,13 @@ with 1,000 of which most stay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..dataclass import dataclass
 from ..records import AnyArray, FloatArray
 from .task import DetectionTold
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnchorTable
 from . import Decoder

@@ -12,11 +12,11 @@ https://docs.ultralytics.com/models/yolov10/. Coordinates are shares of the inpu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, Quantization, ScoredBoxes
 from . import numbers, unlike

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from .. import config as configuration
 from ..build import make_source
+from ..dataclass import dataclass
 from ..groundtruth import Counts, match
 from ..records import Detection, Frame
 from ..sources import Source

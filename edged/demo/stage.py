@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from .. import __version__
 from .. import config as configuration
 from ..build import mqtt_settings
 from ..daemon import Daemon
+from ..dataclass import dataclass
 from ..errors import EdgedError
 from ..publish.settings import Version
 from ..records import Latency

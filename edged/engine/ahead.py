@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from .runtime import Delegate
 from .sandbox import Child, write_all

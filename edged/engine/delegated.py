@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..dataclass import dataclass
 from .confined import Channel, parent_of_request, serve
 from .interpreter import Engine
 from .runtime import Delegate, runtime

@@ -7,13 +7,14 @@ is bounded. The format: https://flatbuffers.dev/internals
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from flatbuffers import number_types
 from flatbuffers.table import Table
+
+from ..dataclass import dataclass
 
 Number = TypeVar("Number", bound=np.generic)
 

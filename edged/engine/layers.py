@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from .flatbuffer import INT8, INT32, UINT32, UINT64, Damaged, FlatBytes, FlatTable
 from .tflite_graph import Operator, read_kinds, read_operators

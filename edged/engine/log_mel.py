@@ -11,11 +11,10 @@ logarithm. These are the formulae of ``tf.signal.stft``, ``tf.signal.linear_to_m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import FloatArray
 

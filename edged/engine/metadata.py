@@ -11,11 +11,11 @@ import io
 import math
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from ..dataclass import dataclass
 from .file_kind import zip_names
 from .flatbuffer import INT8, UINT8, Damaged, FlatBytes, FlatTable
 

@@ -8,11 +8,11 @@ frame has become small; where the table comes to the identity it is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, Frame, PixelOrder, Size, TensorSpec, UInt8Array
 from ..samples import Captured, Want

@@ -16,13 +16,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, TensorSpec
 from . import ahead

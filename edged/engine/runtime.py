@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..dataclass import dataclass
 from ..errors import DelegateError, RuntimeMissing
 
 # In order of preference: the distribution's name and the module with Interpreter in it.

@@ -13,7 +13,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import struct
-from dataclasses import dataclass
+
+from ..dataclass import dataclass
 
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from ..dataclass import dataclass
 from ..errors import ModelError, NotFinite
 from ..records import AnyArray, FloatArray, Size, TensorSpec
 from ..samples import Captured, Channel, Want, Window, WindowShape

@@ -10,8 +10,8 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from .file_kind import kind_of
 from .flatbuffer import (

@@ -6,10 +6,10 @@ Source of the slots: tensorflow/lite/schema/schema.fbs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import Quantization
 from .flatbuffer import INT8, INT32, UINT32, Damaged, FlatTable

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from ..dataclass import dataclass
 from .metadata import LabelFile, unpack
 
 NAME = "metadata.json"

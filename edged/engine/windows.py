@@ -6,11 +6,11 @@ Into the interpreter's own memory, by way of kept buffers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..dataclass import dataclass
 from ..errors import ModelError, NotFinite
 from ..records import AnyArray, Quantization, Size, TensorSpec
 from ..samples import Captured, Channel, Want, Window, WindowShape

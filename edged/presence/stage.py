@@ -6,8 +6,8 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..minimise import Minimiser
 from ..records import (
     Counts,

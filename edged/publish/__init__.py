@@ -22,10 +22,10 @@ wake        waking the publisher's thread
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import Clock
+from ..dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

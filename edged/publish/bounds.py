@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec import inspect
+
+from ..dataclass import dataclass
 
 # UTF-8; quotes and backslashes are escaped with one byte more, and control characters not let pass.
 _BYTES_PER_CHAR = 4

@@ -6,11 +6,10 @@ message wants, and must not carry words for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 from msgspec import UNSET
 
+from ..dataclass import dataclass
 from ..errors import EdgedError
 from . import Context, Received, wire
 

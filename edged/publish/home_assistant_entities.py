@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
+from ..dataclass import dataclass
 from ..records import Entity, EntityKind
 from . import Context
 from .wire import MAX_TEXT_CHARS, Availability, Component

@@ -10,9 +10,9 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataclass import dataclass
 from . import SpoolSettings, Stored
 from .spool_faults import SpoolDamaged, SpoolTrouble, trouble_of
 

@@ -10,10 +10,10 @@ import enum
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from .. import records
+from ..dataclass import dataclass
 from ..errors import MessageRefused
 from ..plain_text import PLAIN
 from . import Context, convert, home_assistant, wire

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..records import Announcement, Queued, Record
 from . import Stored
 from .messages import is_retained

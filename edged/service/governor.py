@@ -7,7 +7,8 @@ take fewer frames costs results, evenly, and says so.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from ..dataclass import dataclass
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 _WORDS = ("1", "3/4", "1/2", "1/4")

@@ -7,8 +7,9 @@ import os
 import pwd
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from ..dataclass import dataclass
 
 _TIMEOUT_S = 10.0
 _UNIT = "edged.service"

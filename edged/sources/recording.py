@@ -6,10 +6,10 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..dataclass import dataclass
 from ..errors import SourceError
 from ..events import Event, about
 from ..plain_text import plain

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
+from ..dataclass import dataclass
 from ..errors import SourceError
 from ..records import FloatArray
 

@@ -9,13 +9,13 @@ of a side of ``n`` pixels lies at ``s * n - 0.5``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..dataclass import dataclass
 from ..records import FloatArray, Size, UInt8Array
 from .backdrop import BACKDROPS, Colour, contrasting_colour, random_colour
 

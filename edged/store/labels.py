@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from ..dataclass import dataclass
 from ..errors import ModelError
 from ..plain_text import plain
 

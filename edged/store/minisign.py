@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from dataclasses import dataclass
+
+from ..dataclass import dataclass
 
 MAX_BYTES = 8192
 """Of a signature or a key; real ones have some hundred."""

@@ -11,9 +11,9 @@ import contextlib
 import difflib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataclass import dataclass
 from ..engine.metadata import LabelFile
 from ..engine.tflite_file import ModelFile, read_model_file
 from ..errors import ModelError

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ..dataclass import dataclass
 
 SETTLE_S = 0.15  # of quiet after a file was closed or moved there
 UNFINISHED_S = 1.0  # of quiet while a writer may be at it

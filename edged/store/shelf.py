@@ -10,9 +10,9 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataclass import dataclass
 from ..errors import EdgedError, ModelError
 from .atomic import DISK, Disk
 from .bundles import Bundles

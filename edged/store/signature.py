@@ -17,10 +17,10 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..dataclass import dataclass
 from ..errors import ConfigError, ModelError
 from ..toml_text import MAX_SHOWN, printable, read_file
 from .minisign import (

@@ -10,10 +10,11 @@ objects meet.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from ..dataclass import dataclass
 
 Places = npt.NDArray[np.intp]
 _NONE = -1

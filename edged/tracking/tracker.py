@@ -8,11 +8,11 @@ still go on with a track that was seen in the frame before, as one half hidden d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..dataclass import dataclass
 from ..records import FloatArray
 from .assignment import Places, assign
 from .kalman import BoxFilters, FloatArray64, overlaps

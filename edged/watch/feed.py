@@ -6,9 +6,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
+from ..dataclass import dataclass
 from ..handoff import BoundedQueue
 from ..publish import Received
 from ..publish.attempts import Attempts

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from ..dataclass import dataclass
 from . import words
 from .payloads import Arrival, Counts, Happening, Health, Info, Metrics, Model, Result
 from .sequence import Sequences

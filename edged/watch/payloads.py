@@ -7,12 +7,13 @@ told as such (``Unreadable``) and never raised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+
+from ..dataclass import dataclass
 
 MAX_BYTES = 64 * 1024
 """Longer payloads are not looked at; edged sends at most 16 KiB."""

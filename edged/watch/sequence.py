@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ..dataclass import dataclass
 
 _MOST_RUNS = 8  # a run that ended may still have results in the spool
 _MOST_HOLES = 1000

@@ -6,8 +6,8 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from ..dataclass import dataclass
 from ..errors import EdgedError
 from .board import Board
 from .feed import Feed, Link, Notice

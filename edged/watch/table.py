@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.text import Text
 
+from ..dataclass import dataclass
 from . import words
 from .board import Board
 from .known import Device, Pipeline

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from rich.text import Text
+
+from ..dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ brings them into its input: one piece of code, and what is measured here is what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataclass import dataclass
 from ..errors import EdgedError, SourceError
 from ..samples import Captured, Gives, Want, WindowShape
 from ..sources import Gap, NotYet, SampleSource, Unreadable

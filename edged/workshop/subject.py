@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..dataclass import dataclass
 from ..engine.geometry import Fit
 from ..errors import ModelError
 from ..loading import Examined, LoadOptions, examine

@@ -12,6 +12,7 @@ import pytest
 from msgspec import inspect
 
 from edged.config import Mqtt
+from edged.dataclass import dataclass
 from edged.errors import MessageRefused
 from edged.publish import Context, bounds
 from edged.publish.messages import encode, status, topic_of
@@ -35,7 +36,7 @@ def test_every_entry_says_how_its_record_becomes_a_message_and_of_which_type() -
     assert listed == {kind: TYPES[kind] for kind in KINDS}, "each has a schema, and no other"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What a careless change might add."""
 
@@ -43,7 +44,7 @@ class Snapshot:
     pixels: bytes
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Dressed(Result):
     """A result with something under its coat."""
 
