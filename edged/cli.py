@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
-from .cli_bench import add_bench_command
-from .cli_models import add_model_commands
-from .cli_watch import add_watch_command
 from .errors import EXIT_FAILED, ConfigError, EdgedError
 
 # Each command imports what it needs when it runs: `edged --version` is quick, and a missing
@@ -29,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point; the exit status."""
     # Nothing is to be written but what `edged audit` names; an installation has it all compiled.
     sys.dont_write_bytecode = True
-    options = make_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = make_parser(only_run=given[:1] == ["run"]).parse_args(given)
     try:
         status = options.command(options)
         sys.stdout.flush()
@@ -58,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(*, only_run: bool = False) -> argparse.ArgumentParser:
+    """``only_run``: the daemon's start need not wait for what the other commands are told."""
     parser = argparse.ArgumentParser(
         prog="edged",
         description="Runs quantised TFLite models on camera frames; publishes only results.",
@@ -78,6 +77,19 @@ def make_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", parents=[configured], help="the daemon, in the foreground")
     run.set_defaults(command=_run)
+    if not only_run:
+        _add_others(commands, common, configured)
+    return parser
+
+
+def _add_others(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+    configured: argparse.ArgumentParser,
+) -> None:
+    from .cli_bench import add_bench_command
+    from .cli_models import add_model_commands
+    from .cli_watch import add_watch_command
 
     demo = commands.add_parser(
         "demo", parents=[common], help="the whole thing on one machine, nothing to set up"
@@ -122,7 +134,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     schema.add_argument("kind", choices=_SCHEMAS)
     schema.set_defaults(command=_schema)
-    return parser
 
 
 _SCHEMAS = (

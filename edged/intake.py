@@ -14,9 +14,9 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from .dataclass import dataclass
 from .engine import ahead
 from .errors import EdgedError, ProbeCancelled
 from .events import Event, about
@@ -162,7 +162,7 @@ class Intake:
     def _first_model(self, runner: Runner) -> None:
         """Without a probe where the model is known to be good: it has served here before."""
         plan = runner.plan
-        good = self._vault.good(plan.name, plan.model)
+        good, files = self._vault.good(plan.name, plan.model), None
         if good is not None:
             try:
                 files = self._vault.read(plan.model, good)
@@ -176,7 +176,7 @@ class Intake:
                     error,
                     extra=about(Event.MODEL, plan.name, plan.model),
                 )
-        self._take(plan.model, [runner], new=False)
+        self._take(plan.model, [runner], new=False, known=files)
 
     def _leave(self, runner: Runner) -> None:
         plan = runner.plan
@@ -187,9 +187,12 @@ class Intake:
     def _take_new(self, name: str) -> None:
         self._take(name, self._users_of(name), new=True)
 
-    def _take(self, name: str, users: Sequence[Runner], *, new: bool) -> None:
+    def _take(
+        self, name: str, users: Sequence[Runner], *, new: bool, known: ModelFiles | None = None
+    ) -> None:
         """Try what lies in the directory for ``users``; ``new``: it was put there just now, which
-        the watcher also tells of what was there before.
+        the watcher also tells of what was there before. ``known``: what was read already under
+        that name, and most likely lies there.
         """
         path = path_in(self._models_dir, name)
         lying, read = self._look(name)
@@ -201,7 +204,8 @@ class Intake:
         try:
             if isinstance(read, EdgedError):
                 raise read
-            files = understood(read, path)
+            is_known = known is not None and (known.data, known.beside) == (read.data, read.beside)
+            files = known if known is not None and is_known else understood(read, path)
             others = [user for user in users if user.bundle != files.bundle]
             if new:
                 same = [user for user in users if user not in others]

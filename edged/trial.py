@@ -8,7 +8,6 @@ version before at hand.
 from __future__ import annotations
 
 import math
-import statistics
 
 from .dataclass import dataclass
 
@@ -78,6 +77,6 @@ class Trial:
             return 2 * expected.budget_ms, f"its budget is {expected.budget_ms:g} ms"
         if len(self._first_ms) < FEWEST_RESULTS:
             return math.inf, ""
-        usual_ms = max(expected.invoke_ms, statistics.median(self._first_ms))
+        usual_ms = max(expected.invoke_ms, sorted(self._first_ms)[FEWEST_RESULTS // 2])
         limit_ms = max(_FAR_OVER * usual_ms, usual_ms + _JITTER_MS)
         return limit_ms, f"it used to take {usual_ms:.1f} ms"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
 from collections.abc import Iterable
 from typing import Literal
 
@@ -152,6 +151,8 @@ def unpack(data: bytes, names: Iterable[str]) -> Iterable[LabelFile]:
     names = [name for name in names if name in there]
     if not names:
         return
+    import zipfile  # few models have one
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for name in names:

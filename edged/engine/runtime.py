@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import field
 from importlib.util import find_spec
@@ -37,9 +38,13 @@ class Runtime:
 
     @property
     def version(self) -> str:
-        from importlib import metadata  # the probe, which starts often, does without
+        package = sys.modules[self.module.__name__.partition(".")[0]]
+        told = getattr(package, "__version__", None)
+        if told is None:
+            from importlib import metadata  # takes as long as all else of the runtime
 
-        return metadata.version(self.name)
+            told = metadata.version(self.name)
+        return str(told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,4 +205,5 @@ def read_sidecar(path: Path) -> Sidecar:
 
 def parse_sidecar(text: bytes, file_name: str) -> Sidecar:
     """A sidecar's text; ``file_name`` is for messages. Raises ConfigError as ``read_sidecar``."""
-    return parse(text, file_name, Sidecar)
+    # Most models have none, and what a sidecar may say need not be looked up for that.
+    return parse(text, file_name, Sidecar) if text else Sidecar()

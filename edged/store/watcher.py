@@ -12,11 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..events import Event, about
-from .file_events import FileEvents
 from .settling import SETTLE_S, UNFINISHED_S, Change, Outcome, Settling
 from .watched import SUFFIXES, fingerprint
+
+if TYPE_CHECKING:
+    from .file_events import FileEvents
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class Watcher:
         self._tell = {Outcome.SETTLED: on_settled, Outcome.GONE: on_gone}
         self._poll_s = poll_s
         self._now_s = now_s
-        self._events = FileEvents(self._on_change)
+        self._events: FileEvents | None = None
         self._trouble: str | None = "not looked yet"  # as last logged; None: all is well
         # The rest is shared with the thread of the events, under the lock of ``_changed``.
         self._changed = threading.Condition()
@@ -111,7 +114,8 @@ class Watcher:
                     self._look()
                 self._tell_settled()
         finally:
-            self._events.close()
+            if self._events is not None:
+                self._events.close()
 
     def _wait(self) -> bool:
         """Until there is something to do; False when it is to stop."""
@@ -134,7 +138,7 @@ class Watcher:
         was_there = self._trouble is None
         try:
             # Without the lock: watchdog holds one of its own when it tells of a change.
-            turned |= self._events.follow(self._dir) and was_there
+            turned |= self._follow() and was_there
         except _NO_DIRECTORY:
             trouble = f"there is no directory {self._dir}: waiting for it"
         except OSError as error:
@@ -148,6 +152,14 @@ class Watcher:
         except OSError as error:
             trouble = trouble or f"cannot look into {self._dir}: {error.strerror}"
         self._log(trouble)
+
+    def _follow(self) -> bool:
+        """As of ``FileEvents``."""
+        if self._events is None:
+            from .file_events import FileEvents  # here, beside the rest of the daemon's start
+
+            self._events = FileEvents(self._on_change)
+        return self._events.follow(self._dir)
 
     def _find(self, *, whole: bool) -> None:
         """Compare all that is there with what was. Raises OSError."""
