@@ -2,8 +2,9 @@
 
 An interpreter costs memory (its arena, and its weights as XNNPACK packs them), and none of the
 runtimes shares that between interpreters. So one serves as many pipelines as it can: it is lent
-for one step at a time. Another is loaded when steps have waited for one for long enough to say
-that it would make them faster; as a step that waits has its slot already, there are never more
+for one step at a time. Another is loaded when steps wait for one for half of the time: cameras
+whose frames come at the same moment wait for one inference and lose nothing by it, but pipelines
+that could keep two cores busy do. As a step that waits has its slot already, there are never more
 than steps that run at the same time.
 """
 
@@ -21,8 +22,8 @@ from .interpreter import Engine
 log = logging.getLogger("edged.engine")
 
 # So long may steps wait for an interpreter, in all, within the time after it; then one is added.
-MOST_WAITED_S = 0.5
-_WITHIN_S = 10.0
+MOST_WAITED_S = 1.0
+_WITHIN_S = 2.0
 
 
 class Engines:
