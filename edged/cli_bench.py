@@ -101,12 +101,14 @@ def _measure(options: argparse.Namespace) -> None:
 
     path, asked = _what(options)
     if options.plot is not None:
-        from .bench.plot import axes, plot
+        from .bench.plot import figure, plot
+        from .bench.settings import described
 
-        axes()  # what is missing is told before anything is measured
+        figure(2)  # what is missing is told before anything is measured
     measured = bench(path, asked, options.frames, _tell)
     if options.plot is not None:
-        plot(measured, options.plot)
+        outcomes = {**measured.cases, "bare interpreter": measured.bare}
+        plot(f"{measured.model}, {described(measured.options)}", outcomes, options.plot)
     if options.json:
         print(json.dumps(as_json(measured, machine()), indent=2, ensure_ascii=False))
     elif options.row:

@@ -1,6 +1,6 @@
 """How long a detector's outputs take to become boxes: the median of many, on one core.
 
-python scripts/bench_decoders.py
+scripts/bench_decoders.py [--json] [--plot FILE.png]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from bench_told import parser, plot_values, tell
 
 from edged.decoders import Decoder
 from edged.decoders.suppression import Suppression
@@ -64,16 +65,18 @@ def stored(head: Array) -> Array:
     return (np.rint(head * 255) - 128).clip(-128, 127).astype(np.int8)
 
 
-def median_ms(decoder: Decoder, outputs: Sequence[Array]) -> float:
+def each_ms(decoder: Decoder, outputs: Sequence[Array]) -> list[float]:
     times_ms = []
     for _ in range(TIMES):
         began_ns = time.perf_counter_ns()
         decoder.decode(outputs)
         times_ms.append((time.perf_counter_ns() - began_ns) / 1e6)
-    return statistics.median(times_ms)
+    return times_ms
 
 
 def main() -> None:
+    options = parser(__doc__, None).parse_args()
+    found: dict[str, list[float]] = {}
     rng = np.random.default_rng(8)
     rule = Suppression()
     what: dict[str, Callable[[np.random.Generator, int], Array]] = {"scene": scene, "noise": noise}
@@ -96,7 +99,12 @@ def main() -> None:
             ),
             (f"v10 float32 of {END_TO_END}", V10Decoder(v10), end_to_end(head)),
         ):
-            print(f"{name:6} {said:30} {median_ms(decoder, [output[None]]):7.3f} ms")
+            found[f"{name:6} {said}"] = each_ms(decoder, [output[None]])
+    medians_ms = {what: statistics.median(times_ms) for what, times_ms in found.items()}
+    lines = [f"{what:37} {median_ms:7.3f} ms" for what, median_ms in medians_ms.items()]
+    tell({"medians_ms": medians_ms}, lines, options.json)
+    if options.plot:
+        plot_values(found, "ms", options.plot)
 
 
 if __name__ == "__main__":

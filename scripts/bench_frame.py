@@ -5,36 +5,31 @@ They take turns as in `edged bench`: the daemon with frames of 1280x720 and of t
 own size, scripts/bench_naive.py at QoS 0 and at QoS 1, the bare interpreter. The frames show a
 cat, so that there is something to decode and publish.
 
-    scripts/bench_frame.py [--model FILE] [--frames N] [--threads N] [--json]
+    scripts/bench_frame.py [--model FILE] [--frames N] [--threads N] [--json] [--plot FILE.png]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import statistics
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
+from bench_told import REPO, TESTDATA, parser, tell
 
 from edged.bench.contestant import Contestant
 from edged.bench.figures import BESIDES, OVERHEAD, median_rate_hz, rate_ratio, spreads
 from edged.bench.items import Kept, frames
-from edged.bench.machine import machine
+from edged.bench.plot import figure, plot
 from edged.bench.report import outcome_json
 from edged.bench.run import CAMERA, Outcome, measure
-from edged.bench.settings import DEFAULT
+from edged.bench.settings import DEFAULT, described
 from edged.bench.stage import Stage, Tried, stage, try_model
 from edged.engine.preprocess import image_shape
 from edged.errors import EdgedError
 from edged.records import PixelOrder, Size
 
-REPO = Path(__file__).resolve().parent.parent
-TESTDATA = Path(os.environ.get("EDGED_TESTDATA", REPO.parent / "shared" / "testdata"))
-COCO_SSD = TESTDATA / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
 PHOTO = TESTDATA / "images" / "cat_720p.jpg"
 
 
@@ -96,23 +91,22 @@ def table(outcomes: dict[str, Outcome]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=COCO_SSD)
-    parser.add_argument("--frames", type=int, default=1000)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--frames", type=int, default=1000)
+    arguments.add_argument("--threads", type=int, default=1)
+    options = arguments.parse_args()
     try:
+        if options.plot:
+            figure(2)  # what is missing is told before anything is measured
         outcomes = side_by_side(options.model, options.threads, options.frames)
+        if options.plot:
+            asked = described(replace(DEFAULT, threads=options.threads))
+            plot(f"{options.model.name}, {asked}", outcomes, options.plot)
     except EdgedError as error:
         sys.exit(str(error))
-    if options.json:
-        *_, bare = outcomes.values()
-        found = {name: outcome_json(each, bare) for name, each in outcomes.items()}
-        print(json.dumps({"machine": machine(), "contestants": found}, indent=2))
-        return
-    print(", ".join(f"{what} {value}" for what, value in machine().items()))
-    print("\n".join(table(outcomes)))
+    *_, bare = outcomes.values()
+    found = {name: outcome_json(each, bare) for name, each in outcomes.items()}
+    tell({"contestants": found}, table(outcomes), options.json)
 
 
 if __name__ == "__main__":

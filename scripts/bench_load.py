@@ -4,12 +4,11 @@
 The daemon takes frames of 1280x720 at 15 a second, under each of several priorities and numbers of
 threads, in turns; its own figures come back over MQTT. Needs root (a priority above the usual one).
 
-    scripts/bench_load.py [--model FILE] [--seconds 10] [--turns 2]
+    scripts/bench_load.py [--model FILE] [--frames 1000] [--turns 4] [--json] [--plot FILE.png]
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
 import json
@@ -19,16 +18,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from bench_frame import COCO_SSD
+from bench_told import parser, plot_values, tell
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edged.bench.figures import Spread
+from edged.bench.plot import figure
 from edged.demo.broker import local_broker
+from edged.errors import EdgedError
 
 FPS = 15
 _WARM_UP = 10  # results
@@ -94,39 +96,77 @@ def busy(processes: int) -> Iterator[None]:
             hog.wait()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=COCO_SSD)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--turns", type=int, default=2)
-    options = parser.parse_args()
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Of one way, in milliseconds. ``bound_ms``: an inference and the time between two frames, of
+    which the 99th percentile of ``wait`` is to stay below.
+    """
+
+    rate_hz: float
+    wait: Spread
+    inference: Spread
+    total: Spread
+    bound_ms: float
+
+    @classmethod
+    def of(cls, results: Sequence[Mapping[str, Any]], seconds: float) -> Found:
+        wait, inference, total = (
+            Spread.of([each["latency_ms"][stage] for each in results])
+            for stage in ("wait", "inference", "total")
+        )
+        return cls(len(results) / seconds, wait, inference, total, inference.p99 + 1e3 / FPS)
+
+    def line(self) -> str:
+        spreads = (self.wait, self.inference, self.total)
+        told = "  ".join(f"{each.median:6.1f} ({each.p99:6.1f})" for each in spreads)
+        return f"{self.rate_hz:5.1f}/s  {told}  {self.bound_ms:6.1f}"
+
+
+def measured(model: Path, seconds: float, turns: int) -> dict[str, list[Mapping[str, Any]]]:
+    """The results by way."""
     cores = len(os.sched_getaffinity(0))
     threads = range(1, cores + 1)
     ways = [
         *itertools.product((0,), (0,), threads),
         *itertools.product((cores,), (5, 0, -5), threads),
     ]
-    found: dict[tuple[int, int, int], list[Mapping[str, Any]]] = {way: [] for way in ways}
+    found: dict[str, list[Mapping[str, Any]]] = {}
     with (
         tempfile.TemporaryDirectory() as directory,
         local_broker(Path(directory), light=True) as broker,
     ):
         house = Path(directory)
-        for _, (hogs, nice, count) in itertools.product(range(options.turns), ways):
-            told = {"house": house, "port": broker.port, "models": options.model.resolve().parent}
-            told |= {"model": options.model.stem, "threads": count, "fps": FPS}
-            (house / "edged.toml").write_text(_CONFIG.format(**told))
+        for _, (hogs, nice, count) in itertools.product(range(turns), ways):
+            filled = {"house": house, "port": broker.port, "models": model.resolve().parent}
+            filled |= {"model": model.stem, "threads": count, "fps": FPS}
+            (house / "edged.toml").write_text(_CONFIG.format(**filled))
             with busy(hogs):
-                found[hogs, nice, count] += served(house, broker.port, nice, options.seconds)
-    print(f"{FPS} frames a second, {cores} cores; wait, inference, total in ms: median (p99)")
-    for (hogs, nice, count), results in found.items():
-        rate = len(results) / options.seconds / options.turns
-        spreads = [
-            Spread.of([each["latency_ms"][stage] for each in results])
-            for stage in ("wait", "inference", "total")
-        ]
-        told = "  ".join(f"{each.median:6.1f} ({each.p99:6.1f})" for each in spreads)
-        print(f"{hogs} busy  nice {nice:>2}  threads {count}  {rate:5.1f}/s  {told}")
+                came = served(house, broker.port, nice, seconds)
+            found.setdefault(f"{hogs} busy, nice {nice:2}, threads {count}", []).extend(came)
+    return found
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--frames", type=int, default=1000, help="given to each way (1000)")
+    arguments.add_argument("--turns", type=int, default=4, help="in so many turns (4)")
+    options = arguments.parse_args()
+    seconds = options.frames / FPS
+    try:
+        if options.plot:
+            figure(1)  # what is missing is told before anything is measured
+        results = measured(options.model, seconds / options.turns, options.turns)
+        if options.plot:
+            waits = {
+                way: [each["latency_ms"]["wait"] for each in came] for way, came in results.items()
+            }
+            plot_values(waits, "ms that a frame waits", options.plot)
+    except EdgedError as error:
+        sys.exit(str(error))
+    found = {way: Found.of(came, seconds) for way, came in results.items()}
+    head = f"{FPS} frames a second; wait, inference, total in ms: median (p99); bound of wait's p99"
+    lines = [head, *(f"{way}  {each.line()}" for way, each in found.items())]
+    tell({way: asdict(each) for way, each in found.items()}, lines, options.json)
 
 
 if __name__ == "__main__":

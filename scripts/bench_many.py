@@ -1,33 +1,29 @@
 #!/usr/bin/env python3
 """Many pipelines of one model beside bare interpreters, one a core, in one run.
 
-They take turns as in `edged bench`. Then what each pipeline adds to the memory, and how long
-frames of a camera wait while other processes keep all cores busy.
+They take turns as in `edged bench`. Then what each pipeline adds to the memory. (What frames wait
+while other processes keep the cores busy: scripts/bench_load.py.)
 
-    scripts/bench_many.py [--model FILE] [--pipelines N] [--seconds N] [--json]
+    scripts/bench_many.py [--model FILE] [--pipelines N] [--seconds N] [--json] [--plot FILE.png]
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from bench_frame import TESTDATA, shown
+from bench_frame import shown
+from bench_told import REPO, TESTDATA, parser, plot_values, tell
 
 from edged.bench.answers import ENDED
 from edged.bench.contestant import Contestant
-from edged.bench.figures import Spread
 from edged.bench.items import Kept
-from edged.bench.machine import machine
+from edged.bench.plot import figure
 from edged.bench.run import CAMERA
 from edged.bench.settings import DEFAULT
 from edged.bench.stage import Stage, Tried, stage, try_model
@@ -36,10 +32,8 @@ from edged.errors import EdgedError
 from edged.records import PixelOrder, Size
 from edged.service.machine import cores
 
-REPO = Path(__file__).resolve().parent.parent
 MOBILENET = TESTDATA / "models" / "mobilenet_v2_1.0_224_quant.tflite"
 TURN_S = 2.0
-FPS = 15.0
 
 CONFIG = """
 [device]
@@ -70,15 +64,6 @@ class Rates:
     of_bare: float
     slowest_of_mean: float
     pss_mb: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """One pipeline at ``FPS`` while other processes spin on all cores, in milliseconds."""
-
-    wait: Spread
-    inference: Spread
-    bound_ms: float
 
 
 def many(place: Stage, tried: Tried, kept: Kept, count: int, fps: float = 0) -> Contestant:
@@ -152,39 +137,14 @@ def pss_mb(place: Stage, tried: Tried, kept: Kept, count: int, fps: float) -> fl
         daemon.close()
 
 
-@contextlib.contextmanager
-def spinning(nice: int) -> Iterator[None]:
-    """As many processes as there are cores do nothing but spin."""
-    command = ["nice", "-n", str(nice), sys.executable, "-c", "while True: pass"]
-    spinners = [subprocess.Popen(command) for _ in range(cores())]
-    try:
-        yield
-    finally:
-        for each in spinners:
-            each.kill()
-            each.wait()
-
-
-def under_load(place: Stage, tried: Tried, kept: Kept, frames: int, nice: int) -> Loaded:
-    daemon = many(place, tried, kept, 1, FPS)
-    try:
-        daemon.start(place.broker)
-        with spinning(nice):
-            told = daemon.turn(frames)
-    finally:
-        daemon.close()
-    inference = Spread.of(told["inference"])
-    return Loaded(Spread.of(told["wait"]), inference, inference.p99 + 1e3 / FPS)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=MOBILENET)
-    parser.add_argument("--pipelines", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    arguments = parser(__doc__, MOBILENET)
+    arguments.add_argument("--pipelines", type=int, default=16)
+    arguments.add_argument("--seconds", type=float, default=60)
+    options = arguments.parse_args()
     try:
+        if options.plot:
+            figure(1)  # what is missing is told before anything is measured
         tried = try_model(options.model, DEFAULT)
         height, width, _ = image_shape(tried.tensor)
         own = shown(Size(width, height), PixelOrder.RGB)
@@ -196,35 +156,24 @@ def main() -> None:
                 for what, fps in {"as fast as can be": 0.0, "5 frames/s": 5.0}.items()
                 for count in (1, 2, options.pipelines)
             }
-            frames = round(options.seconds / 4 * FPS)
-            load = {nice: under_load(place, tried, own, frames, nice) for nice in (0, 10)}
+        if options.plot:
+            shown_hz = {"bare": bare_hz, **{what: each.rates_hz for what, each in served.items()}}
+            plot_values(shown_hz, "inferences/s of all together", options.plot)
     except EdgedError as error:
         sys.exit(str(error))
-    if options.json:
-        found = {
-            "machine": machine(),
-            "bare_rates_hz": bare_hz,
-            "served": {what: asdict(each) for what, each in served.items()},
-            "pss_mb": memory,
-            "under_load_ms": {f"nice {nice}": asdict(each) for nice, each in load.items()},
-        }
-        print(json.dumps(found, indent=2))
-        return
-    print(", ".join(f"{what} {value}" for what, value in machine().items()))
-    print(f"{cores()} bare interpreters: {statistics.median(bare_hz):.1f} inferences/s")
-    for what, each in served.items():
-        print(
-            f"{options.pipelines} pipelines, {what}: {statistics.median(each.rates_hz):.1f}/s, "
-            f"{each.of_bare:.1%} of bare; the slowest {each.slowest_of_mean:.1%} of the mean"
-        )
-    for what, megabytes in memory.items():
-        print(f"PSS, {what}: {megabytes:.1f} MB")
-    for nice, spread in load.items():
-        print(
-            f"cores busy with processes of nice {nice}: wait {spread.wait.median:.2f} "
-            f"({spread.wait.p99:.2f}) ms, inference {spread.inference.median:.1f} "
-            f"({spread.inference.p99:.1f}) ms; p99 bound {spread.bound_ms:.1f} ms"
-        )
+    lines = [f"{cores()} bare interpreters: {statistics.median(bare_hz):.1f} inferences/s"]
+    lines += [
+        f"{options.pipelines} pipelines, {what}: {statistics.median(each.rates_hz):.1f}/s, "
+        f"{each.of_bare:.1%} of bare; the slowest {each.slowest_of_mean:.1%} of the mean"
+        for what, each in served.items()
+    ]
+    lines += [f"PSS, {what}: {megabytes:.1f} MB" for what, megabytes in memory.items()]
+    found = {
+        "bare_rates_hz": bare_hz,
+        "served": {what: asdict(each) for what, each in served.items()},
+        "pss_mb": memory,
+    }
+    tell(found, lines, options.json)
 
 
 if __name__ == "__main__":

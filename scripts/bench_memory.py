@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the daemon holds in memory, beside the minimal script that people write, and over time.
 
-    scripts/bench_memory.py [--model FILE] [--minutes N] [--json]
+    scripts/bench_memory.py [--model FILE] [--minutes N] [--json] [--plot FILE.png]
 
 Both have the same model and the same frames, as in scripts/bench_frame.py, and are given 15 of
 them a second. Without --minutes it is told what they hold after the first 300; with it, also how
@@ -10,20 +10,18 @@ that changes: a straight line through what is resident every 10 s, without the f
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import asdict, replace
 
 import numpy as np
-from bench_frame import COCO_SSD, naive, shown
+from bench_frame import naive, shown
+from bench_told import parser, plot_values, tell
 
 from edged.bench.contestant import Contestant
-from edged.bench.machine import machine
+from edged.bench.plot import figure
 from edged.bench.run import CAMERA
 from edged.bench.settings import DEFAULT
 from edged.bench.stage import stage, try_model
@@ -34,6 +32,7 @@ from edged.records import PixelOrder, Size
 FPS = 15
 EVERY_S = 10.0
 SETTLED_S = 600.0
+WARM_UP = 300  # frames
 
 
 def watched(contestants: Sequence[Contestant], minutes: float) -> dict[str, list[list[float]]]:
@@ -59,12 +58,12 @@ def slope_mb_per_h(seen: Sequence[Sequence[float]]) -> float | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=COCO_SSD)
-    parser.add_argument("--minutes", type=float, default=0.0)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--minutes", type=float, default=0.0)
+    options = arguments.parse_args()
     try:
+        if options.plot:
+            figure(1)  # what is missing is told before anything is measured
         tried = try_model(options.model, replace(DEFAULT, threads=1))
         height, width, _ = image_shape(tried.tensor)
         frames = {"1280x720": shown(CAMERA, PixelOrder.BGR)}
@@ -77,28 +76,26 @@ def main() -> None:
             for each in contestants:
                 at_end.callback(each.close)
                 each.start(place.broker)
-                each.turn(300)
+                each.turn(WARM_UP)
             found = {each.name: each.memory() for each in contestants}
             seen = watched(contestants[:2], options.minutes)
+        if options.plot:
+            held = {name: [at_mb for _, at_mb in each] for name, each in seen.items()}
+            first = {name: [memory.resident_mb] for name, memory in found.items()}
+            plot_values(held if options.minutes else first, "MB resident", options.plot)
     except EdgedError as error:
         sys.exit(str(error))
     slopes = {name: slope_mb_per_h(each) for name, each in seen.items()}
-    if options.json:
-        held = {
-            name: {"resident_mb": each.resident_mb, "proportional_mb": each.proportional_mb}
-            for name, each in found.items()
-        }
-        told = {"machine": machine(), "memory": held, "slopes_mb_per_h": slopes, "seen": seen}
-        print(json.dumps(told, indent=2))
-        return
-    print(", ".join(f"{what} {value}" for what, value in machine().items()))
+    lines = []
     for name, memory in found.items():
         line = f"{name:<26} RSS {memory.resident_mb:6.1f} MB"
         if memory.proportional_mb is not None:
             line += f", PSS {memory.proportional_mb:6.1f} MB"
         if (slope := slopes.get(name)) is not None:
             line += f", {slope:+.2f} MB/h"
-        print(line)
+        lines.append(line)
+    held_json = {name: asdict(each) for name, each in found.items()}
+    tell({"memory": held_json, "slopes_mb_per_h": slopes, "seen": seen}, lines, options.json)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ Per process: its time on the processor by time that passed, and how often its th
 exit status is 0 where every promise of ``broken`` was kept.
 
     scripts/bench_quiet.py [--model FILE] [--seconds 20] [--turns 2] [--json]
+        [--plot FILE.png]
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import logging
 import os
 import shutil
@@ -31,10 +30,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from bench_told import COCO_SSD, REPO, parser, plot_values, tell
 from quiet_scenes import RATE_HZ, Events, compare, still_scene
 
 from edged import config as configuration
-from edged.bench.machine import machine
+from edged.bench.plot import figure
 from edged.bench.stage import Stage, stage
 from edged.build import mqtt_settings
 from edged.daemon import Daemon
@@ -42,9 +42,6 @@ from edged.records import Frame, PixelOrder, UInt8Array
 from edged.samples import Want
 from edged.service.logs import start_logging
 
-REPO = Path(__file__).resolve().parent.parent
-TESTDATA = Path(os.environ.get("EDGED_TESTDATA", REPO.parent / "shared" / "testdata"))
-COCO_SSD = TESTDATA / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
 SHAPES = REPO / "edged" / "models" / "shapes.tflite"
 PATIENCE_S = 60.0
 SETTLE_S = 5.0
@@ -229,31 +226,29 @@ def main() -> None:
     if sys.argv[1:2] == ["--serve"]:
         serve(Path(sys.argv[2]), Path(sys.argv[3]))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    given = COCO_SSD if COCO_SSD.exists() else SHAPES
-    parser.add_argument("--model", type=Path, default=given, help="for the still scene")
-    parser.add_argument("--seconds", type=float, default=20, help="of one turn (20)")
-    parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    arguments = parser(__doc__, COCO_SSD if COCO_SSD.exists() else SHAPES)
+    arguments.add_argument("--seconds", type=float, default=20, help="of one turn (20)")
+    arguments.add_argument("--turns", type=int, default=2)
+    options = arguments.parse_args()
+    if options.plot:
+        figure(1)  # what is missing is told before anything is measured
     cv2.setNumThreads(1)
     events = compare(SHAPES)
     with stage() as place:
         still = by_turns(place, options.model, options.seconds, options.turns)
         rest = idle(place, options.seconds)
-    if options.json:
-        told = {
-            "machine": machine(),
-            "model": options.model.name,
-            "still": {name: [asdict(use) for use in uses] for name, uses in still.items()},
-            "gated_by_ungated": ratio(still),
-            "events": {name: asdict(found) for name, found in events.items()},
-            "idle": {name: asdict(use) for name, use in rest.items()},
-        }
-        print(json.dumps(told, indent=2))
-    else:
-        print(", ".join(f"{what} {value}" for what, value in machine().items()))
-        print("\n".join(table(still, events, rest)))
+    found = {
+        "model": options.model.name,
+        "still": {name: [asdict(use) for use in uses] for name, uses in still.items()},
+        "gated_by_ungated": ratio(still),
+        "events": {name: asdict(each) for name, each in events.items()},
+        "idle": {name: asdict(use) for name, use in rest.items()},
+    }
+    tell(found, table(still, events, rest), options.json)
+    if options.plot:
+        uses = still | {name: [use] for name, use in rest.items()}
+        shares = {name: [100 * use.cpu for use in each] for name, each in uses.items()}
+        plot_values(shares, "% of a core", options.plot)
     if promises := broken(still, events, rest):
         sys.exit(f"not kept: {'; '.join(promises)}")
 

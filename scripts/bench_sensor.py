@@ -7,12 +7,11 @@ and out of it in another thread, which does nothing with them: as windows of a s
 and every tenth of one, and resampled to 100 Hz. In turns; the figure is the process's time on the
 processor, all threads, per time that passed.
 
-    scripts/bench_sensor.py [--seconds 5] [--turns 3]
+    scripts/bench_sensor.py [--seconds 5] [--turns 3] [--json] [--plot FILE.png]
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import sys
@@ -20,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench_told import parser, plot_values, tell
 from played_iio import RATE_HZ, played_sensor
 
 from edged.capture import Capture
@@ -75,10 +75,10 @@ def cost(source: SampleSource, shape: WindowShape, hop_s: float, seconds: float)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5, help="of one turn (5)")
-    parser.add_argument("--turns", type=int, default=3, help="of each way (3)")
-    options = parser.parse_args()
+    arguments = parser(__doc__, None)
+    arguments.add_argument("--seconds", type=float, default=5, help="of one turn (5)")
+    arguments.add_argument("--turns", type=int, default=3, help="of each way (3)")
+    options = arguments.parse_args()
     shares: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as directory:
         table = write_table(Path(directory) / "imu.csv", options.seconds + 5)
@@ -90,8 +90,14 @@ def main() -> None:
                 with played_sensor() as sensor:
                     share = cost(sensor, shape, hop_s, options.seconds)
                 shares.setdefault(f"iio, {way}", []).append(share)
-    for way, found in shares.items():
-        print(f"{way}: {statistics.median(found):.2%} of a core ({max(found):.2%} at most)")
+    lines = [
+        f"{way}: {statistics.median(found):.2%} of a core ({max(found):.2%} at most)"
+        for way, found in shares.items()
+    ]
+    tell({"shares_of_a_core": shares}, lines, options.json)
+    if options.plot:
+        percent = {way: [100 * share for share in found] for way, found in shares.items()}
+        plot_values(percent, "% of a core", options.plot)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From the start of a process to its first published result, on a warm disk.
 
-    scripts/bench_start.py [--model FILE] [--starts N] [--json]
+    scripts/bench_start.py [--model FILE] [--starts N] [--json] [--plot FILE.png]
 
 In turns: `edged run` with a state directory that is empty, so that the model is tried first; the
 same once more, with the model known to be good; and the minimal script that people write. All have
@@ -11,9 +11,7 @@ in memory.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import shutil
 import signal
 import statistics
@@ -21,12 +19,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-from bench_frame import COCO_SSD, PHOTO, naive, shown
+from bench_frame import PHOTO, naive, shown
+from bench_told import parser, plot_values, tell
 
 from edged.bench.contestant import PATIENCE_S, Contestant
-from edged.bench.machine import machine
+from edged.bench.plot import figure
 from edged.bench.run import CAMERA, started_again
 from edged.bench.settings import DEFAULT
 from edged.bench.stage import Stage, Tried, stage, try_model
@@ -87,13 +85,13 @@ class Run(Contestant):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=COCO_SSD)
-    parser.add_argument("--starts", type=int, default=11)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--starts", type=int, default=11)
+    options = arguments.parse_args()
     took: dict[str, list[float]] = {}
     try:
+        if options.plot:
+            figure(1)  # what is missing is told before anything is measured
         tried = try_model(options.model, replace(DEFAULT, threads=1))
         with stage() as place, contextlib.ExitStack() as at_end:
             fresh, again = Run(place, tried, "edged, fresh"), Run(place, tried, "edged, restarted")
@@ -113,15 +111,16 @@ def main() -> None:
                 for each, prepare in prepared:
                     prepare()
                     took.setdefault(each.name, []).append(started_again(each, place.broker))
+        if options.plot:
+            plot_values(took, "s from the start to the first result", options.plot)
     except EdgedError as error:
         sys.exit(str(error))
-    if options.json:
-        print(json.dumps({"machine": machine(), "seconds": took}, indent=2))
-        return
-    print(", ".join(f"{what} {value}" for what, value in machine().items()))
-    for name, seconds in took.items():
-        median, low, high = statistics.median(seconds), min(seconds), max(seconds)
-        print(f"{name:<18} {median:.2f} s (from {low:.2f} to {high:.2f}, {len(seconds)} starts)")
+    lines = [
+        f"{name:<18} {statistics.median(seconds):.2f} s "
+        f"(from {min(seconds):.2f} to {max(seconds):.2f}, {len(seconds)} starts)"
+        for name, seconds in took.items()
+    ]
+    tell({"seconds": took}, lines, options.json)
 
 
 if __name__ == "__main__":

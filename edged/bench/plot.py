@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import EdgedError, MissingExtra
 from .figures import BESIDES, pooled, spreads
-from .run import Measured
-from .settings import described
+from .run import Outcome
 
-_STAGES = ("preprocess", "inference", "decode", "hand-over", "rest")
+_STAGES = ("preprocess", "inference", "decode", "hand-over", "publish", "rest")
 _MOST_SHOWN = 99.5  # percentile
 
 
-def axes() -> tuple[Any, Any]:
-    """A figure and its two places, before there is anything measured. Raises MissingExtra."""
+def figure(places: int) -> tuple[Any, Any]:
+    """A figure and its places beside each other, before there is anything measured. Raises
+    MissingExtra.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra("matplotlib, which draws the plot,", "plot") from error
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, 2)
+    made = Figure(figsize=(11, 4.5), layout="constrained")
+    FigureCanvasAgg(made)
+    return made, made.subplots(1, places)
 
 
-def plot(measured: Measured, path: Path) -> None:
+def plot(title: str, outcomes: Mapping[str, Outcome], path: Path) -> None:
     """Left: where the time of a frame goes, by medians; right: how what goes by beside the
-    inference is spread. Raises MissingExtra, EdgedError.
+    inference is spread, of all but the last one, the bare interpreter. Raises MissingExtra,
+    EdgedError.
     """
-    figure, (bars, spread) = axes()
-    figure.suptitle(f"{measured.model}, {described(measured.options)}")
-    names = [*measured.cases, "bare interpreter"]
-    outcomes = [*measured.cases.values(), measured.bare]
-    found = [spreads(outcome.turns) for outcome in outcomes]
-    lefts = [0.0] * len(names)
+    made, (bars, spread) = figure(2)
+    made.suptitle(title)
+    found = [spreads(outcome.turns) for outcome in outcomes.values()]
+    lefts = [0.0] * len(found)
     for stage in _STAGES:
         widths = [each[stage].median if stage in each else 0.0 for each in found]
-        bars.barh(names, widths, left=lefts, label=stage)
+        if not any(widths):
+            continue
+        bars.barh(list(outcomes), widths, left=lefts, label=stage)
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
     bars.invert_yaxis()
     bars.set_xlabel("ms a frame, medians")
     bars.legend()
-    for name, outcome in measured.cases.items():
+    for name, outcome in list(outcomes.items())[:-1]:
         values = sorted(pooled(outcome.turns)[BESIDES])
         shown = values[: max(2, round(len(values) * _MOST_SHOWN / 100))]
         shares = [100 * (number + 1) / len(values) for number in range(len(shown))]
@@ -53,7 +56,12 @@ def plot(measured: Measured, path: Path) -> None:
     spread.set_ylim(0, 100)
     spread.grid(alpha=0.3)
     spread.legend()
+    drawn(made, path)
+
+
+def drawn(made: Any, path: Path) -> None:
+    """Raises EdgedError."""
     try:
-        figure.savefig(path, dpi=120, format="png")
+        made.savefig(path, dpi=120, format="png")
     except OSError as error:
         raise EdgedError(f"{path} cannot be written: {error.strerror}") from error

@@ -181,8 +181,9 @@ def test_a_missing_matplotlib_is_told_before_anything_is_measured(
 
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra edged[plot] is not installed")
-    plot(measured(), tmp_path / "bench.png")
+    outcomes = {**measured().cases, "bare interpreter": measured().bare}
+    plot("cat.tflite", outcomes, tmp_path / "bench.png")
     picture = cv2.imread(str(tmp_path / "bench.png"))
     assert picture is not None
     with pytest.raises(EdgedError, match=r"gone/bench\.png cannot be written: No such file"):
-        plot(measured(), tmp_path / "gone" / "bench.png")
+        plot("cat.tflite", outcomes, tmp_path / "gone" / "bench.png")
