@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from msgspec import inspect
 
@@ -44,8 +44,7 @@ class Snapshot:
     pixels: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Dressed(Result):
+class Dressed(Result, frozen=True):
     """A result with something under its coat."""
 
     pixels: bytes = b"pixels"
@@ -55,7 +54,7 @@ def test_what_has_no_entry_cannot_be_published(
     context: Context, a_result: Callable[..., Result]
 ) -> None:
     good = a_result(0)
-    values = {field.name: getattr(good, field.name) for field in dataclasses.fields(good)}
+    values = msgspec.structs.asdict(good)
     for record in (Snapshot("front", b"pixels"), Dressed(**values), None, b"pixels", [good]):
         with pytest.raises(MessageRefused, match="was not sent: only records are"):
             encode(record, context)  # type: ignore[arg-type]
