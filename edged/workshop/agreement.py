@@ -8,10 +8,11 @@ of the one by the other, and 0 where that is below.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from ..dataclass import dataclass
 from ..groundtruth import LEAST_OVERLAP, overlap
 from ..records import (
     AnyArray,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..dataclass import dataclass
 from ..engine.interpreter import Engine
 from ..errors import EdgedError, ModelError, NotFinite
 from ..inputs import PictureInput, StreamInput

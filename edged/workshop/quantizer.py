@@ -10,13 +10,13 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from litert_quantizer import algorithm_manager, calibrator, qtyping, quantizer, recipe_manager
 from litert_quantizer.utils import qsv_utils
 
+from ..dataclass import dataclass
 from ..engine.interpreter import one_line
 from ..engine.tflite_schema import OPERATORS
 from ..errors import ModelError
