@@ -15,6 +15,7 @@ import msgspec
 
 from ..dataclass import dataclass
 from ..errors import ModelError
+from .model_bytes import read_model_bytes
 from .runtime import Delegate
 from .sandbox import Child, write_all
 
@@ -47,9 +48,7 @@ def begin(path: Path, *, threads: int, delegate: Delegate | None) -> None:
     """Begin to try the file, where there is one. What is wrong with it, the probe itself tells."""
     drop()
     with contextlib.suppress(OSError, ModelError):
-        if not path.is_file():
-            return
-        data = path.read_bytes()
+        data = read_model_bytes(path)
         model = os.memfd_create("model")
         try:
             write_all(model, data)

@@ -109,11 +109,16 @@ class ModelFile:
         return self.label_files[0] if len(self.label_files) == 1 else None
 
 
+def has_identifier(data: bytes) -> bool:
+    """Whether it begins as a .tflite file does."""
+    return data[4:8] == _IDENTIFIER
+
+
 def read_model_file(data: bytes) -> ModelFile:
     """Read a .tflite file's tables. Raises ModelError with the reason, and nothing else."""
     if not data:
         raise ModelError("the file is empty")
-    if data[4:8] != _IDENTIFIER:
+    if not has_identifier(data):
         what = kind_of(data)
         raise ModelError("no TFLite model" + (f": it is {what}" if what else ""))
     file = FlatBytes(data)

@@ -7,7 +7,6 @@ with SIGBUS.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from ..dataclass import dataclass
 from ..engine.metadata import LabelFile
+from ..engine.model_bytes import read_model_bytes, refuse_irregular
 from ..engine.tflite_file import ModelFile, read_model_file
 from ..errors import ModelError
 from ..toml_text import read_file
@@ -90,9 +90,12 @@ def read_model_files(path: Path, name: str | None = None) -> ModelFiles:
 
 def read_bytes(path: Path) -> ModelBytes:
     """Of the model at ``path`` and of what lies beside it. Raises ModelError, ConfigError."""
-    data = _read(path)
-    if data is None:
-        raise ModelError(_not_there(path))
+    try:
+        data = read_model_bytes(path)
+    except FileNotFoundError as error:
+        raise ModelError(_not_there(path)) from error
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
     return ModelBytes(data, read_beside(path))
 
 
@@ -117,11 +120,14 @@ def read_beside(path: Path) -> Mapping[str, bytes]:
     """The bytes of what lies beside the model at ``path``, by ending. Raises as above."""
     found: dict[str, bytes] = {}
     for ending, file in _beside(path).items():
-        if ending in (_SIDECAR, _MANIFEST):
-            with contextlib.suppress(FileNotFoundError):
-                found[ending] = read_file(file)
-        elif (data := _read(file)) is not None:
-            found[ending] = data
+        read = read_file if ending in (_SIDECAR, _MANIFEST) else Path.read_bytes
+        try:
+            refuse_irregular(file)
+            found[ending] = read(file)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ModelError(f"cannot read {file}: {error.strerror}") from error
     return found
 
 
@@ -129,18 +135,6 @@ def _beside(path: Path) -> Mapping[str, Path]:
     """What may lie beside a model file, by ending; none of it need exist."""
     stem = path.name.removesuffix(SUFFIX)
     return {ending: path.with_name(stem + ending) for ending in BESIDE}
-
-
-def _read(path: Path) -> bytes | None:
-    """A file's bytes; None where there is none. Raises ModelError."""
-    try:
-        if path.is_fifo():  # it would keep its reader waiting for ever
-            raise ModelError(f"{path} is a pipe. Put the file itself there")
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _not_there(path: Path) -> str:

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from ..engine.model_bytes import read_model_bytes
+from ..errors import ModelError
 from .models import BESIDE, SUFFIX
 from .settling import Fingerprint, Stamp
 
@@ -29,8 +31,8 @@ def fingerprint(models_dir: Path, name: str) -> Fingerprint:
 def version_of(path: Path) -> str | None:
     """The version that the model file would have; None where there is none to read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    except OSError:
+        return hashlib.sha256(read_model_bytes(path)).hexdigest()[:12]
+    except (ModelError, OSError):
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,41 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(ModelError, match="is a pipe"):
         read_model_files(path)
+
+
+@pytest.mark.parametrize("ending", [".toml", ".json", ".labels.txt", ".tflite.minisig"])
+def test_nor_is_one_beside_a_model(model: Path, ending: str) -> None:
+    path = model.with_name(f"{NAME}{ending}")
+    os.mkfifo(path)
+    with pytest.raises(ModelError) as told:
+        read_model_files(model)
+    assert str(told.value) == f"{path} is a pipe. Put the file itself there"
+
+
+def test_a_device_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "eye.tflite"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(ModelError) as told:
+        read_model_files(path)
+    assert str(told.value) == f"{path} is a device. Put the file itself there"
+
+
+def test_a_large_file_that_is_no_model_costs_no_memory(model: Path) -> None:
+    os.truncate(model, 0)
+    os.truncate(model, 100 << 20)
+    tracemalloc.start()
+    with pytest.raises(ModelError, match=r"^no TFLite model$"):
+        read_model_files(model)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_a_file_that_is_too_large_for_a_model_is_not_read(model: Path) -> None:
+    os.truncate(model, 3 << 30)
+    with pytest.raises(ModelError) as told:
+        read_model_files(model)
+    assert str(told.value) == "it has 3,221,225,472 bytes, and a model at most 2,147,483,647"
 
 
 def test_a_directory_is_no_model(model: Path) -> None:
