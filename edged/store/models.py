@@ -138,6 +138,8 @@ def _beside(path: Path) -> Mapping[str, Path]:
 
 
 def _not_there(path: Path) -> str:
+    if path.is_symlink():
+        return f"{path} is a link to {path.readlink()}, which is not there"
     there = sorted(file.stem for file in path.parent.glob(f"*{SUFFIX}"))
     near = difflib.get_close_matches(path.stem, there, n=1)
     hint = f'; did you mean "{near[0]}"?' if near else ". Copy the model there"

@@ -77,6 +77,14 @@ def test_a_model_that_is_not_there_is_told(model: Path, name: str, hint: str) ->
     assert str(told.value) == f"there is no file {path}{hint}"
 
 
+def test_a_link_that_leads_nowhere_is_told(model: Path) -> None:
+    link = model.with_name("eye.tflite")
+    link.symlink_to("v2/eye.tflite")
+    with pytest.raises(ModelError) as told:
+        read_model_files(link)
+    assert str(told.value) == f"{link} is a link to v2/eye.tflite, which is not there"
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "eye.tflite"
     os.mkfifo(path)
