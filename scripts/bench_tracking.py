@@ -32,6 +32,8 @@ from edged.tracking.stage import Tracking
 from edged.tracking.tracker import Tracker, TrackSettings
 from scripts.tracking_scenes import SCENES, Ints, Scene, Shot, play
 
+# The gates of the tracker were chosen on others.
+FIRST_SEED = 300
 LOW, HIGH, LOST_S = 0.1, 0.5, 2.0
 FRAME_PX = (1280, 720)
 Track = Callable[[Shot], Ints]
@@ -89,7 +91,7 @@ def judged(scene: Scene, seeds: int) -> Iterator[tuple[str, Any]]:
     metrics = motmetrics.metrics.create()
     for name, made in TRACKERS.items():
         runs = []
-        for seed in range(seeds):
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
             judge = motmetrics.MOTAccumulator(auto_id=True)
             track = made(scene)
             for shot in play(scene, seed):
@@ -180,7 +182,7 @@ def timed(work: Callable[[Any], object], frames: Sequence[Any]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--cost", action="store_true", help="only measure what it costs")
     arguments = parser.parse_args()
     cost() if arguments.cost else compare(arguments.seeds)

@@ -83,6 +83,14 @@ def test_a_low_score_goes_on_with_a_track_but_begins_none(tracker: Tracker) -> N
     assert see(tracker, 7 * STEP_NS, at(0.5, 0.5, score=0.3)) == [1]
 
 
+def test_a_low_score_goes_on_with_a_track_that_was_lost(tracker: Tracker) -> None:
+    for n in range(3):
+        see(tracker, n * STEP_NS, at(0.5, 0.5))
+    for n in range(3, 6):
+        see(tracker, n * STEP_NS)
+    assert see(tracker, 6 * STEP_NS, at(0.5, 0.5, score=0.3)) == [1]
+
+
 def test_a_high_score_is_matched_before_a_low_one_that_lies_nearer(tracker: Tracker) -> None:
     for n in range(3):
         see(tracker, n * STEP_NS, at(0.5, 0.5))
