@@ -38,7 +38,7 @@ GOOD = {
 DETECTORS = ("detector", "coco")  # what the names of those that the second pipeline gets begin with
 ENDS_ITS_PROCESS = "crash_after_20"  # in service and undamaged: no probe can tell
 FPS = 20
-PATIENCE_S = 90.0  # a probe may take 60 s
+PATIENCE_S = 300.0  # a probe may take 60 s, and longer where it waits for a processor
 PAGE_BYTES = 4096
 HEADER_BYTES = 256
 

@@ -17,6 +17,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
+from patience import PATIENCE_S
 from ports import free_port
 
 REPO = Path(__file__).resolve().parent.parent
@@ -26,8 +27,6 @@ hypothesis.settings.load_profile("edged")
 # A shell lets what it runs in the background ignore SIGINT, and all that comes of it inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-PATIENCE_S = 20.0  # how long a test waits for what takes milliseconds on an idle machine
 
 
 @pytest.fixture(scope="session")

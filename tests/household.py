@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 import pytest
+from patience import PATIENCE_S
 
 from edged.engine.geometry import Fit
 from edged.loading import LoadOptions, build_model, examine
@@ -23,7 +24,6 @@ from edged.model import Model
 from edged.store.models import read_model_files
 from edged.store.watched import path_in
 
-PATIENCE_S = 30.0
 SMALL_MODELS = Path(__file__).resolve().parent / "models"
 SCRIPTS = SMALL_MODELS.parent.parent / "scripts"
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -176,6 +176,11 @@ def load(models_dir: Path, name: str, options: LoadOptions = OPTIONS) -> Model:
     files = read_model_files(path)
     reading = examine(files, path, options).reading
     return build_model(name, files, path, options, reading)
+
+
+def five_seconds() -> float:
+    """On a machine that has a processor for all who want one, and else so much longer."""
+    return 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def resident_kb(pid: int) -> int:

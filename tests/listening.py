@@ -7,10 +7,9 @@ import threading
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
+from patience import PATIENCE_S
 
 from edged.publish import Received
-
-PATIENCE_S = 20.0
 
 
 class Ear:

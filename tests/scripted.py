@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from household import PATIENCE_S, RED
+from household import RED
+from patience import PATIENCE_S
 
 from edged.engine.geometry import Fit
 from edged.loading import LoadOptions

@@ -7,8 +7,7 @@ import socket
 import time
 
 import pytest
-
-PATIENCE_S = 30.0
+from patience import PATIENCE_S
 
 
 class Manager:

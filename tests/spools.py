@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from patience import PATIENCE_S
 
 from edged.publish import SpoolSettings, Stored
 from edged.publish.publisher import Publisher
 from edged.publish.spool import Spool, TooOld
 from edged.records import Result, SpoolMetrics
-
-PATIENCE_S = 60.0
 
 BOOT = "0b9a7c1e-4b0e-4d3c-9f4e-5a2f6d3b1c00"
 EARLIER = "11111111-4b0e-4d3c-9f4e-5a2f6d3b1c00"

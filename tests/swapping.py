@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from household import PATIENCE_S, Message, content
+from household import Message, content
+from patience import PATIENCE_S
 
 
 def pipeline(name: str = "eye", *more: str, model: str = "eye", fps: int = 50) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from household import RED, SMALL_MODELS, House, images
 from jsonschema import Draft202012Validator
+from patience import PATIENCE_S
 from signing import SIGNED, Signer
 
 from edged import __version__
@@ -56,7 +57,7 @@ def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
     """The real thing, where it matters that it is a process."""
     command = [sys.executable, "-m", "edged", *arguments]
     return subprocess.run(
-        command, stderr=subprocess.PIPE, text=True, timeout=30, check=False, **options
+        command, stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=False, **options
     )
 
 

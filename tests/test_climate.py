@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from household import PATIENCE_S, House, load
+from household import House, load
+from patience import PATIENCE_S
 from scripted import NOTHING_LEARNT, PLAN, Scripted, Told
 
 from edged.cadence import Cadence, Publish

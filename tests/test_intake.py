@@ -20,7 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from household import PATIENCE_S, SMALL_MODELS, House
+from household import SMALL_MODELS, House
+from patience import PATIENCE_S
 from scripted import NOTHING_LEARNT, PLAN, Scripted, Told, candidate
 from signing import SIGNED, Signer
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from household import SMALL_MODELS
+from patience import PATIENCE_S
 from secure_server import Page, Server, make_authority
 
 from edged.commands.bar import Bar
@@ -34,7 +35,6 @@ C = (SMALL_MODELS / "classifier_float32.tflite").read_bytes()
 LABELS = b"red\ngreen\nblue\n"
 PIPELINES = '[[pipelines]]\nname = "front"\nmodel = "cats"\nsource.kind = "synthetic"\n'
 MOST_COLUMNS = 80
-PATIENCE_S = 30
 
 
 def sha256(data: bytes) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from household import OPTIONS, PATIENCE_S, House, load
+from household import OPTIONS, House, load
+from patience import PATIENCE_S
 from sampled import Given
 from scripted import NOTHING_LEARNT, PLAN, Scripted, Told, candidate, of_model
 from sounds import AUDIO, RATE_HZ, bursts

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from household import OPTIONS, PATIENCE_S, SCRIPTS
+from household import OPTIONS, SCRIPTS
+from patience import PATIENCE_S
 from sounds import RATE_HZ, windows, write_wav
 
 from edged.engine.runtime import runtime

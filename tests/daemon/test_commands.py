@@ -18,11 +18,11 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from patience import PATIENCE_S
 
 from edged.publish.wire import schema
 
 Make = Callable[..., Any]
-PATIENCE_S = 20.0
 EYE = 'name = "eye"\nmodel = "classifier_uint8"\n'
 README = Path(__file__).parents[2] / "README.md"
 ANSWERS = "controller/answers"

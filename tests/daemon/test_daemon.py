@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from household import BLUE, GREEN, RED, House, at_least, content, images, published
+from household import BLUE, GREEN, RED, House, at_least, content, five_seconds, images, published
 from jsonschema import Draft202012Validator
 
 from edged.publish.wire import schema
@@ -199,7 +199,7 @@ def test_a_signal_stops_it_within_5_s_and_offline(
     daemon = house.run()
     heard.wait_for(at_least(1, "eye/result"))
     daemon.signal(number)
-    assert daemon.wait(5) == 0
+    assert daemon.wait(five_seconds()) == 0
     messages = heard.wait_for(lambda got: got[-1].payload == b"offline")
     assert published(messages, "eye/health")[-1]["state"] == "stopped"
 
@@ -211,7 +211,7 @@ def test_it_stops_within_5_s_without_a_broker(house: House) -> None:
     daemon.wait_for_line("running")
     daemon.wait_for_line("No connection")
     daemon.signal(signal.SIGTERM)
-    assert daemon.wait(5) == 0
+    assert daemon.wait(five_seconds()) == 0
 
 
 def test_results_wait_for_a_broker_that_comes_later(

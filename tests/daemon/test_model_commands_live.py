@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from household import PATIENCE_S, SMALL_MODELS, House
+from household import SMALL_MODELS, House
+from patience import PATIENCE_S
 from signing import Signer
 from swapping import Stream, pipeline, version_of
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from household import RED, Daemon, House, images
+from patience import PATIENCE_S
 
 Make = Callable[..., Any]
 CLASSIFY = 'name = "eye"\nmodel = "classifier_uint8"\n'
@@ -64,7 +65,7 @@ def test_a_password_that_is_taken_is_published_and_logged_nowhere(
     with subprocess.Popen([*command, "-t", "#", "-C", "6"], stdout=subprocess.PIPE) as listener:
         daemon = house.run(None, None, "--debug")
         daemon.wait_for_line("Connected to")
-        said.append(listener.communicate(timeout=30)[0])
+        said.append(listener.communicate(timeout=PATIENCE_S)[0])
     assert daemon.stop() == 0
 
     assert b"edged.info/1" in said[0]

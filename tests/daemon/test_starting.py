@@ -7,7 +7,8 @@ import signal
 import time
 
 import pytest
-from household import PATIENCE_S, House
+from household import House, five_seconds
+from patience import PATIENCE_S
 
 EYE = 'name = "eye"\nmodel = "classifier_uint8"\n'
 SYNTHETIC = '[pipelines.source]\nkind = "synthetic"'
@@ -59,7 +60,7 @@ def test_a_stop_before_anything_is_opened_is_over_at_once(
     daemon = eye.run()
     ledger.wait()
     daemon.signal(number)
-    assert daemon.wait(5) == 0
+    assert daemon.wait(five_seconds()) == 0
     assert daemon.lines == []
 
 
@@ -72,7 +73,7 @@ def test_a_stop_in_the_middle_of_the_opening_steps_is_clean_and_opens_no_camera(
     read.wait()
     daemon.signal(signal.SIGTERM)
     read.let_go(b"[]")
-    assert daemon.wait(5) == 0
+    assert daemon.wait(five_seconds()) == 0
     assert any(line.endswith(" stopping") for line in daemon.lines), daemon.lines
     assert not any("pipeline" in line for line in daemon.lines), daemon.lines
 

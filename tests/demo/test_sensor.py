@@ -9,13 +9,13 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from patience import PATIENCE_S
 from sampled import Given, block, counted
 
 from edged.demo.sensor import MOTIONS_DIR, Overheard, activities, verdict
 from edged.samples import WindowShape
 from edged.sources.windowed import WindowedSource
 
-PATIENCE_S = 60
 SHOWN = re.compile(r"  #\d+ +[\d.]+ ms   (standing|running|walking|badminton) [01]\.\d\d")
 
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from edged.engine.sandbox import run_confined
 from edged.errors import ModelError, ProbeCancelled
-
-PATIENCE_S = 20.0
 
 
 def run(task: str, **options: Any) -> Any:
@@ -187,7 +186,7 @@ def test_a_cancelled_child_is_gone_at_once_with_what_it_started(tmp_path: Path) 
     thread.start()
     child, left = processes(note)
     cancelled.set()
-    assert ended.wait(2.0)
+    assert ended.wait(PATIENCE_S)
     thread.join()
     assert len(caught) == 1
     assert not Path(f"/proc/{child}").exists()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from captured import Packet, read_capture
-from household import PATIENCE_S, House
+from household import House
+from patience import PATIENCE_S
 
 PORT = 18830
 

@@ -14,7 +14,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
-from household import BLUE, GREEN, PATIENCE_S, RED, SMALL_MODELS, Daemon, House, at_least, images
+from household import BLUE, GREEN, RED, SMALL_MODELS, Daemon, House, at_least, images
+from patience import PATIENCE_S
 from sounds import bursts, traces, write_wav
 from traced import Call, calls, strace
 

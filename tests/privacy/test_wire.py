@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 import pytest
 from captured import Packet, Published
-from household import PATIENCE_S, House
+from household import House
 from jsonschema import Draft202012Validator
+from patience import PATIENCE_S
 from sounds import bursts, traces, write_wav
 
 from edged.publish.wire import schema

@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from edged.publish import Context, SpoolSettings
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings
 from edged.records import Detection, Latency, ModelRef, Result
-
-PATIENCE_S = 20.0
 
 
 class FixedClock:

@@ -17,13 +17,13 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
+from patience import PATIENCE_S
 from ports import free_port
 
 from edged.publish import losses
 from edged.publish.settings import MqttSettings, Version
 
 Make = Callable[..., Any]
-PATIENCE_S = 20.0
 MQTT_5, MQTT_3_1_1 = 5, 4  # the protocol level in CONNECT
 
 

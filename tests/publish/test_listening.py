@@ -12,6 +12,7 @@ import pytest
 from listening import Ear, say
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from patience import PATIENCE_S
 
 from edged.publish import Context, Received
 from edged.publish.listeners import MAX_HEARD_BYTES, Listeners
@@ -19,7 +20,6 @@ from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings, Version
 
 Make = Callable[..., Any]
-PATIENCE_S = 20.0
 COMMAND, SUBSCRIBED = "edged/pi/set", "Sending SUBACK to edged-pi"
 
 

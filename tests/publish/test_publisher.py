@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from msgspec import structs
+from patience import PATIENCE_S
 
 from edged.handoff import Closed
 from edged.publish import Context
@@ -34,7 +35,6 @@ from edged.records import (
 )
 
 Make = Callable[..., Any]
-PATIENCE_S = 20.0
 RESULTS = "edged/pi/front/result"
 STATUS = "edged/pi/status"
 SPEC = ModelSpec("coco-ssd", "e4b118e5e453" + "0" * 52, 4_183_920, "detection", ("cat",))

@@ -14,13 +14,13 @@ from listening import Ear, say
 from msgspec import structs
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from patience import PATIENCE_S
 
 from edged.publish import Context
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings, Version
 
 Make = Callable[..., Any]
-PATIENCE_S = 20.0
 COMMAND, RESULT, STATUS = "edged/pi/set", "edged/pi/front/result", "edged/pi/status"
 SUBSCRIBED = "Sending SUBACK to edged-pi"
 

@@ -25,7 +25,6 @@ from spools import (
 from edged.publish.spool import Spool, TooOld
 from edged.publish.spool_faults import SpoolDamaged, SpoolTrouble
 
-PATIENCE_S = 30.0
 MIB = 2**20
 
 

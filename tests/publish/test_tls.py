@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
+from patience import PATIENCE_S
 
 from edged.errors import ConfigError
 from edged.publish.losses import Unwelcome, tls_ended
 from edged.publish.tls import TlsFiles
 
 Make = Callable[..., Any]
-PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ from conftest import Mosquitto
 from hypothesis import given
 from hypothesis import strategies as st
 from mqtt_packets import Packets
+from patience import PATIENCE_S
 from witness import Sent, Witness
 
 from edged.publish.mqtt import Version
 from edged.publish.publisher import Publisher
 from edged.records import Result
-
-PATIENCE_S = 20.0
 
 
 @pytest.fixture

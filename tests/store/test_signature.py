@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 from signing import SIGNED, Signer
 
 from edged.errors import ConfigError, ModelError
@@ -498,7 +499,7 @@ def minisign(*arguments: object) -> subprocess.CompletedProcess[str]:
     if shutil.which("minisign") is None:
         pytest.skip("the program minisign is not installed: apt-get install minisign")
     command = ["minisign", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 @pytest.mark.parametrize("legacy", [False, True])

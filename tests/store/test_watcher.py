@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from edged.store.file_events import FileEvents
 from edged.store.settling import SETTLE_S, Change
 from edged.store.watcher import Watcher, model_name
 
-PATIENCE_S = 20.0  # how long a test waits for what takes a moment on an idle machine
 UNFINISHED_S = 0.5
 NEVER_S = 3600.0  # as the time between two looks, where events alone are to tell of a change, and
 # as the quiet time of what may be unfinished, where a file is to be known to be complete
@@ -415,7 +415,7 @@ told = queue.Queue()
 watcher = Watcher(pathlib.Path(sys.argv[1]), told.put, told.put, poll_s=0.1, unfinished_s=0.5)
 watcher.start()
 for _ in sys.stdin:
-    print("told", told.get(timeout=20), flush=True)
+    print("told", told.get(timeout=100), flush=True)
 watcher.stop()
 """
     limit = "echo 0 > /proc/sys/user/max_inotify_instances"

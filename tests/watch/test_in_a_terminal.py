@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from household import BLUE, PATIENCE_S, RED, SMALL_MODELS, House, images
+from household import BLUE, RED, SMALL_MODELS, House, images
+from patience import PATIENCE_S
 from swapping import pipeline, version_of
 from watching import a_result
 

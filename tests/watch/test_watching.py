@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from household import PATIENCE_S, House
+from household import House
+from patience import PATIENCE_S
 from watching import a_result
 
 from edged.demo.stage import MODELS_DIR
