@@ -82,6 +82,14 @@ def do_ask_for_memory(_: Channel) -> int:
     return len(bytearray(64 << 30))
 
 
+def do_compute(_: Channel) -> str:
+    """For a second of processor time."""
+    until_s = time.process_time() + 1
+    while time.process_time() < until_s:
+        pass
+    return "done"
+
+
 def do_compute_without_end(_: Channel) -> None:
     """Its limit of processor time is lowered, so that a test can wait for it."""
     assert resource.getrlimit(resource.RLIMIT_CPU) == (120, 125)

@@ -6,6 +6,7 @@ A busy device must not make a model look slow.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -26,6 +27,24 @@ def undisturbed_ns() -> int:
 def process_held_up_ns() -> int:
     """All threads of this process together. 0 where the kernel does not count it."""
     return sum(map(_held_up_ns, Path("/proc/self/task").iterdir()))
+
+
+def waits_of(process: int) -> int:
+    """A file, to be closed, that tells ``held_up_by`` of the process's first thread: also when it
+    may not be opened any more.
+    """
+    try:
+        return os.open(f"/proc/{process}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # over already, or the kernel does not count it
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def held_up_by(waits: int) -> int:
+    """Nanoseconds; 0 where nothing is known, or the process is gone."""
+    try:
+        return int(os.pread(waits, 100, 0).split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _held_up_ns(task: Path) -> int:

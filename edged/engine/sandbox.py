@@ -21,6 +21,7 @@ import msgspec
 
 from ..errors import ModelError, ProbeCancelled
 from .confined import ANSWER_LIMIT_BYTES, CPU_LIMIT_S, Answer
+from .held_up import held_up_by, waits_of
 
 WALL_LIMIT_S = 60.0
 
@@ -52,7 +53,8 @@ def run_confined(
 class Child:
     """A child that is at its work; its ``answer`` is asked for once, or it is ended by ``drop``.
 
-    ``given``: descriptors that it has under the same numbers.
+    ``given``: descriptors that it has under the same numbers. ``wall_limit_s`` does not count the
+    time that it waits for a processor.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Child:
             write_all(self._files[0], request)
             os.lseek(self._files[0], 0, os.SEEK_SET)
             self._process = _start(module, self._files, given)
+            # At once: soon it will let nobody look at it any more.
+            self._files.append(waits_of(self._process.pid))
         except BaseException:
             self._close()
             raise
@@ -79,7 +83,7 @@ class Child:
     def answer(self, kind: type[T], cancelled: threading.Event | None = None) -> T:
         """Wait for it; see ``run_confined``."""
         try:
-            ended = _watch(self._process, self._deadline_s, cancelled)
+            ended = _watch(self._process, self._deadline_s, self._files[3], cancelled)
             answer = _content(self._files[1], ANSWER_LIMIT_BYTES)
             if not ended:
                 if cancelled is not None and cancelled.is_set():
@@ -124,15 +128,22 @@ def _start(module: str, files: Sequence[int], given: Sequence[int]) -> subproces
 
 
 def _watch(
-    child: subprocess.Popen[bytes], deadline: float, cancelled: threading.Event | None
+    child: subprocess.Popen[bytes], deadline: float, waits: int, cancelled: threading.Event | None
 ) -> bool:
-    """Wait for the end of the child, which is gone afterwards; False if it was killed for it."""
+    """Wait for the end of the child, which is gone afterwards; False if it was killed for it.
+
+    The deadline is put off by the time that the child has waited for a processor: it gives way to
+    all else, and on a busy device a good model must not be refused.
+    """
     ended = False
     end = os.pidfd_open(child.pid)
     try:
         poll = select.poll()
         poll.register(end, select.POLLIN)
-        while time.monotonic() < deadline and not (cancelled is not None and cancelled.is_set()):
+        while not (cancelled is not None and cancelled.is_set()):
+            now_s = time.monotonic()
+            if now_s >= deadline and now_s >= deadline + held_up_by(waits) / 1e9:
+                break
             if poll.poll(_LOOK_S * 1000):
                 ended = True
                 break

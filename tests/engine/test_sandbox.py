@@ -214,3 +214,16 @@ def test_the_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> N
     wait_until(lambda: is_over(child))
     # Nobody is there to end the group: a model that forks is beyond what is promised.
     os.kill(left, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel does not say")
+def test_waiting_for_a_processor_is_not_held_against_the_child() -> None:
+    """It steps back behind another process on the one core that both may use."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+            assert run("compute", wall_limit_s=5.0) == "done"
+            other.kill()
+    finally:
+        os.sched_setaffinity(0, cores)
