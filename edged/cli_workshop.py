@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .workshop.calibration import Progress
 
 _MODES = ("int8", "dynamic", "float16")
+_LAYOUTS = ("auto", "nchw", "nhwc")
 _FITS = ("stretch", "letterbox", "crop")
 
 
@@ -23,6 +24,7 @@ def add_workshop_commands(
     common: argparse.ArgumentParser,
 ) -> None:
     """Each imports what it needs when it runs, as in ``cli``."""
+    _add_convert(commands, common)
     quantize = commands.add_parser(
         "quantize",
         parents=[common],
@@ -67,6 +69,43 @@ def add_workshop_commands(
     )
     quantize.add_argument("--force", action="store_true", help="replace what is there")
     quantize.set_defaults(command=partial(_quantize, quantize))
+
+
+def _add_convert(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    convert = commands.add_parser(
+        "convert",
+        parents=[common],
+        help="make a .tflite model of a Keras, ONNX or PyTorch one (extras: keras, onnx, torch)",
+        description="Makes a .tflite model of a Keras one (.keras, .h5, a SavedModel), an ONNX "
+        "one, a program that PyTorch exported (.pt2) or a .tflite one of any batch, with what the "
+        "source says of labels and normalisation.",
+    )
+    convert.add_argument("source", type=Path, metavar="SOURCE")
+    convert.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="NAME.tflite", help="the model to write"
+    )
+    convert.add_argument(
+        "--layout",
+        choices=_LAYOUTS,
+        default="auto",
+        help="of the source's pictures, where it cannot be told (ONNX, PyTorch)",
+    )
+    convert.add_argument("--force", action="store_true", help="replace what is there")
+    convert.set_defaults(command=_convert)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    try:
+        from .workshop.convert import Order, convert
+        from .workshop.told_converted import told
+    except ImportError as error:
+        raise MissingExtra("What reads models' tables (ai-edge-litert)", "workshop") from error
+    order = Order(options.source, options.output, options.layout, options.force)
+    examined = convert(order, lambda line: print(line, flush=True))
+    print("\n".join(told(order.target, examined)))
 
 
 def _share(text: str) -> float:
