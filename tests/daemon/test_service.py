@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from household import RED, House, at_least, content, images
+from household import RED, House, at_least, content, five_seconds, images, published
 from service_manager import Manager
 
 Make = Callable[..., Any]
@@ -96,6 +96,44 @@ def test_a_hung_inference_ends_the_feeding_and_the_next_daemon_does_not_try_that
             for message in got
         )
     )
+
+
+def test_while_one_inference_hangs_the_other_pipelines_go_on_and_it_is_told(
+    house: House, mosquitto: Make, subscriber: Make, manager: Manager
+) -> None:
+    broker = mosquitto()
+    heard = subscriber(broker.port)
+    house.model("eye", house_model("hang_after_20"))
+    house.model("classifier_uint8")
+    house.model("detector_tf1")
+    house.configure(
+        broker.port,
+        'name = "eye"\nmodel = "eye"\n' + SYNTHETIC,
+        'name = "second"\nmodel = "classifier_uint8"\n' + SYNTHETIC,
+        'name = "third"\nmodel = "detector_tf1"\n' + SYNTHETIC,
+    )
+    daemon = house.run(environ=watched(manager, seconds=20))
+    daemon.wait_for_line(
+        "eye: an inference took over 10 s so far; the watchdog is not fed any more"
+    )
+    heard.wait_for(
+        lambda got: any(
+            message.topic.endswith("eye/health")
+            and content(message)["reason"] == "an inference took over 30 s so far"
+            for message in got
+        )
+    )
+    for name in ("second", "third"):
+        results = published(list(heard.messages), f"{name}/result")
+        messages = heard.wait_for(at_least(len(results) + 20, f"{name}/result"))
+        numbers = [result["sequence"] for result in published(messages, f"{name}/result")]
+        assert numbers == list(range(len(numbers)))
+        states = [health["state"] for health in published(messages, f"{name}/health")]
+        assert states == ["running"]
+    assert len(published(heard.messages, "eye/result")) == 20
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait(five_seconds()) == 0
+    daemon.wait_for_line("pipeline eye is stuck and was left behind")
 
 
 def test_a_daemon_that_is_killed_in_its_first_seconds_comes_back_with_its_model(
