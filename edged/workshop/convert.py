@@ -11,13 +11,13 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..dataclass import dataclass
 from ..engine.file_kind import kind_of
 from ..engine.ultralytics import NAME as ULTRALYTICS
 from ..errors import EdgedError, MissingExtra, ModelError
