@@ -83,6 +83,8 @@ class Capture:
     last one was taken (``slot.put_wait``). A source that fails is opened again after growing
     pauses, for ever. With an ``alarm`` it is open only while that is awake. What a ``gate`` keeps
     back never comes into the slot. That is closed at the end of a recording and by ``stop``.
+    ``prepare`` is called for each frame that is sure to be taken, before it waits: without
+    ``realtime``, for else a newer one may replace it.
 
     ``on_state`` gets the new state and its reason (None while all is well) at each change, from
     the capture thread or from that of ``check``, with an internal lock held: it must only hand on.
@@ -102,6 +104,7 @@ class Capture:
         on_state: Callable[[CaptureState, str | None], None],
         alarm: Alarm | None = None,
         gate: MotionGate | None = None,
+        prepare: Callable[[Captured], None] = lambda _: None,
         pauses: Callable[[], Iterator[float]] = growing_pauses,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -116,7 +119,8 @@ class Capture:
         self._given_before, self._paced_ns = 0, now_ns()
         self._source = source
         self._slot = slot
-        self._put = slot.put if realtime else slot.put_wait
+        self._put = slot.put if realtime else self._put_prepared
+        self._prepare = prepare
         self._pace = Pace(fps, source.live)
         self._on_state = on_state
         self._alarm = alarm
@@ -298,6 +302,10 @@ class Capture:
             self.gated += 1
         self.frames += 1
         return True
+
+    def _put_prepared(self, frame: Captured) -> None:
+        self._prepare(frame)
+        self._slot.put_wait(frame)
 
     def _well(self) -> None:
         if self._pauses is not None:

@@ -13,9 +13,10 @@ from .decoders import Decoder
 from .engine.engines import Engines
 from .engine.geometry import Fit, Placement
 from .engine.interpreter import Engine
+from .engine.preprocess import Preprocessor
 from .inputs import WindowInput
 from .reading import Reading
-from .records import AnyArray, Decoded, ModelSpec, Size
+from .records import AnyArray, Decoded, Frame, ModelSpec, Size
 from .samples import Captured, Want, Window
 
 Item = TypeVar("Item", contravariant=True)
@@ -84,6 +85,8 @@ class Model:
         self._compares = reading.task.anomaly is not None
         self.want = self._filler.want
         self.fits = self._filler.fits
+        # Of windows nothing is done ahead: they are small.
+        self._prepare = filler.prepare if isinstance(filler, Preprocessor) else None
         self.clock_ns: Callable[[], int] = time.monotonic_ns
         """By which its invocations are judged."""
         self._goes_on = bool(reading.feedback) and isinstance(reading.input, WindowInput)
@@ -93,6 +96,11 @@ class Model:
             engine.feedback = reading.feedback
             engine.reset_state()
             engines.give_back(engine)
+
+    def prepare(self, item: Captured) -> None:
+        """Work ahead on what is sure to be inferred, while it waits; from its source's thread."""
+        if self._prepare is not None and isinstance(item, Frame):
+            self._prepare(item)
 
     def infer(self, item: Captured, meanwhile: Callable[[], None] = nothing) -> Inference:
         """One frame's or window's way through the model. Raises ModelError, NotFinite.

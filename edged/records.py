@@ -49,7 +49,7 @@ class Frame:
     """One picture from a source.
 
     ``pixels`` is uint8, H x W x 3 in ``order`` (H x W where that is GRAY), C-contiguous. Nobody
-    writes to it while anyone still refers to it (see ``sources.buffers``). ``captured_ns`` and
+    writes to it while anyone still refers to it (see ``buffers``). ``captured_ns`` and
     ``arrived_ns`` are of the monotonic clock (``time.monotonic_ns``): when the sensor took the
     picture, as far as is known, and when it reached this process.
     """

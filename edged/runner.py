@@ -140,6 +140,7 @@ class Runner:
             on_state=self._on_capture_state,
             alarm=self._alarm,
             gate=MotionGate(plan.gate, self._wants_all) if plan.gate else None,
+            prepare=self._prepare,
         )
         self._presence = (
             Presence(plan.name, plan.presence, publish) if plan.presence is not None else None
@@ -482,6 +483,11 @@ class Runner:
         serving = self._serving
         anomaly = serving.filter.anomaly_info() if serving else None
         return self._pipeline.tries or (anomaly is not None and anomaly.threshold is None)
+
+    def _prepare(self, item: Captured) -> None:
+        serving = self._serving
+        if serving is not None:
+            serving.model.prepare(item)
 
     def _on_capture_state(self, state: CaptureState, reason: str | None) -> None:
         if state is CaptureState.RUNNING:

@@ -16,6 +16,7 @@ from edged.errors import SourceError
 from edged.gate import MotionGate, MotionRule
 from edged.handoff import Closed, LatestSlot
 from edged.records import Frame, PixelOrder, Size
+from edged.samples import Captured
 from edged.sources import Gap, NotYet, Unreadable
 
 BOUND_S = 5.0  # of every wait
@@ -662,6 +663,33 @@ def test_a_recording_of_which_every_frame_is_inferred_waits_for_its_share(
     assert [capture._pace.due_ns(0) for _ in range(3)] == [0, 80 * MS, 160 * MS]
     capture.slow_to(1, 40 * MS)
     assert capture._pace.due_ns(500 * MS) == 500 * MS
+
+
+@pytest.mark.parametrize(("realtime", "expected"), [(False, [0, 1, 2]), (True, [])])
+def test_frames_that_are_sure_to_be_taken_are_prepared_and_no_others(
+    slot: LatestSlot[Frame], states: States, realtime: bool, expected: list[int]
+) -> None:
+    prepared: list[int] = []
+    waiting: list[bool] = []
+
+    def prepare(item: Captured) -> None:
+        prepared.append(item.number)
+        waiting.append(item.number in [frame.number for frame in slot._items])
+
+    capture = Capture(
+        "front",
+        ScriptedSource([frame(0), frame(1), frame(2)]),
+        slot,
+        fps=None,
+        realtime=realtime,
+        on_state=states,
+        prepare=prepare,
+    )
+    capture.start(None)
+    assert numbers(slot)[-1] == 2
+    assert prepared == expected
+    assert not any(waiting)
+    assert capture.stop(BOUND_S)
 
 
 def test_what_a_slow_source_gives_is_measured_over_as_long_as_it_takes(

@@ -23,7 +23,7 @@ from edged.gate import MotionRule
 from edged.loading import build_model
 from edged.model import Model
 from edged.pipeline import Serving
-from edged.records import ClassScore, Health, HealthState, Result, Size, Verdict
+from edged.records import ClassScore, Frame, Health, HealthState, Result, Size, Verdict
 from edged.runner import Runner
 from edged.samples import Gives, Samples
 from edged.service.governor import Slowing
@@ -92,6 +92,23 @@ def model(house: House) -> Callable[..., Model]:
         return load(house.models, name, replace(OPTIONS, fit=fit))
 
     return loaded
+
+
+@pytest.mark.parametrize("realtime", [False, True])
+def test_a_model_works_ahead_where_no_frame_is_dropped(
+    started: Started,
+    model: Callable[..., Model],
+    monkeypatch: pytest.MonkeyPatch,
+    realtime: bool,
+) -> None:
+    prepared: list[Frame] = []
+    ended = threading.Event()
+    one = model()
+    monkeypatch.setattr(one, "prepare", prepared.append)
+    runner = started(Scripted(frames=5), on_end=ended.set, realtime=realtime)
+    runner.swap("one", one, None)
+    assert ended.wait(PATIENCE_S)
+    assert len(prepared) == (0 if realtime else 5)
 
 
 def test_a_recording_is_inferred_to_its_last_frame_before_its_end_is_told(

@@ -1,4 +1,5 @@
-"""From a frame to the input tensor: cut, scale, reorder channels, normalise and quantise.
+"""From a frame to the input tensor: shrunk to the model's picture (see ``shrink``), normalised and
+quantised.
 
 The frame is scaled straight into the interpreter's own memory where the bytes need no change.
 Normalisation and quantisation together are one table of 256 entries a channel, applied after the
@@ -7,25 +8,20 @@ frame has become small; where the table comes to the identity it is left out.
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from ..buffers import FramePool
 from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, Frame, PixelOrder, Size, TensorSpec, UInt8Array
 from ..samples import Captured, Want
-from .geometry import Fit, Placement, Rect, scaled_size
-
-_SWAPS = {
-    (PixelOrder.RGB, PixelOrder.BGR): cv2.COLOR_RGB2BGR,
-    (PixelOrder.BGR, PixelOrder.RGB): cv2.COLOR_BGR2RGB,
-    (PixelOrder.RGB, PixelOrder.GRAY): cv2.COLOR_RGB2GRAY,
-    (PixelOrder.BGR, PixelOrder.GRAY): cv2.COLOR_BGR2GRAY,
-    (PixelOrder.GRAY, PixelOrder.RGB): cv2.COLOR_GRAY2RGB,
-    (PixelOrder.GRAY, PixelOrder.BGR): cv2.COLOR_GRAY2BGR,
-}
+from .geometry import Fit, Placement, scaled_size
+from .shrink import Shrinker
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,9 @@ def _shown(numbers: Sequence[float]) -> str:
 
 
 class Preprocessor:
-    """Fills an image input. Keeps its scratch buffers; one thread uses it."""
+    """Fills an image input. Keeps its scratch buffers; one thread uses it, and another one may
+    ``prepare``.
+    """
 
     def __init__(
         self, tensor: TensorSpec, rule: PixelRule, order: PixelOrder | None, fit: Fit
@@ -129,8 +127,12 @@ class Preprocessor:
                 )
             table = table.reshape(1, 256, channels)
         self._table = table
-        self._bar = 0 if table is None else table.reshape(256, -1)[0]
-        self._plan: _Plan | None = None
+        self._picture: UInt8Array = np.empty(self._shape, np.uint8)
+        self._shrinker = Shrinker(self.size, self.order, fit)
+        # Of those that are prepared one waits in the slot, and one until there is room in it.
+        self._prepared: deque[_Prepared] = deque(maxlen=2)
+        self._early = Shrinker(self.size, self.order, fit)
+        self._pool = FramePool(self._shape)
 
     def want(self, frame_size: Size | None) -> Want:
         """What to ask of a source that gives frames of ``frame_size`` and scales them at no cost;
@@ -142,87 +144,46 @@ class Preprocessor:
         """Frames of all sizes do."""
         return True
 
+    def prepare(self, frame: Frame) -> None:
+        """Do ahead for a frame what can be done without the tensor, while it waits; from the
+        thread of its source. What is wrong with it is told by ``fill``.
+        """
+        with contextlib.suppress(Exception):
+            picture, placement = self._early.shrink(frame, self._pool.acquire())
+            if picture is not frame.pixels:
+                self._prepared.append(_Prepared(frame, picture, placement))
+
     def fill(self, frame: Frame, view: AnyArray) -> Placement:
         """Write ``frame`` into ``view``, the input tensor's memory; where it came to lie there."""
-        plan = self._plan
-        pixels: AnyArray = frame.pixels
-        if plan is None or pixels.shape != plan.shape or frame.order is not plan.order:
-            plan = self._plan = self._planned(frame)
-        if plan.cut is not None:
-            pixels = pixels[plan.cut]
         place = view.reshape(self._shape)
-        if plan.target is not None:
-            # The bars are black; a frame before may have been placed elsewhere.
-            place[...] = self._bar
-            place = place[plan.target]
-        # Scaled first, so that the rest works on fewer bytes.
-        if plan.scale is not None:
-            into = place if plan.scaled is None else plan.scaled
-            pixels = cv2.resize(pixels, plan.scale, dst=into, interpolation=cv2.INTER_LINEAR)
-        if plan.swap is not None:
-            into = place if plan.swapped is None else plan.swapped
-            pixels = cv2.cvtColor(pixels, plan.swap, dst=into)
+        prepared = self._take_prepared(frame)
+        if prepared is not None:
+            picture, placement = prepared.picture, prepared.placement
+        else:
+            into = place if self._table is None else self._picture
+            picture, placement = self._shrinker.shrink(frame, into)
         if self._table is not None:
-            cv2.LUT(pixels, self._table, dst=place)
-        elif plan.scale is None and plan.swap is None:
-            np.copyto(place, pixels)
-        return plan.placement
+            cv2.LUT(picture, self._table, dst=place)
+        elif picture is not place:
+            np.copyto(place, picture)
+        return placement
 
-    def _planned(self, frame: Frame) -> _Plan:
-        """For frames like this one. Raises ModelError for what is no picture."""
-        pixels, order = frame.pixels, frame.order
-        # OpenCV writes beside a buffer that does not fit, and says nothing.
-        channels = () if order is PixelOrder.GRAY else (3,)
-        if pixels.ndim != 2 + len(channels) or pixels.shape[2:] != channels:
-            shape = "x".join(map(str, pixels.shape))
-            raise ModelError(f"a frame of {shape} is no {order.value} picture")
-        size = Size(pixels.shape[1], pixels.shape[0])
-        placement = Placement.of(size, self.size, self._fit)
-        cut, target = placement.cut, placement.target
-        scales, swap = cut.size != target.size, _SWAPS.get((order, self.order))
-        # Whatever is not the last step goes into a buffer that is kept.
-        rows = (target.height, target.width)
-        scaled: UInt8Array | None = None
-        swapped: UInt8Array | None = None
-        if scales and (swap is not None or self._table is not None):
-            scaled = np.empty(rows + channels, np.uint8)
-        if swap is not None and self._table is not None:
-            swapped = np.empty(rows + self._shape[2:], np.uint8)
-        return _Plan(
-            shape=pixels.shape,
-            order=order,
-            placement=placement,
-            cut=None if cut.size == size else _slices(cut),
-            target=None if target.size == self.size else _slices(target),
-            scale=(target.width, target.height) if scales else None,
-            scaled=scaled,
-            swap=swap,
-            swapped=swapped,
-        )
+    def _take_prepared(self, frame: Frame) -> _Prepared | None:
+        """What was prepared before it, for a model that is gone, is let go of."""
+        while self._prepared:
+            prepared = self._prepared.popleft()
+            if prepared.frame is frame:
+                return prepared
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """The steps for frames of one shape and order, each None where it is not needed.
+class _Prepared:
+    """``picture``: uint8, of the input's shape."""
 
-    ``scaled`` and ``swapped`` take what the step gives; None: it is the last one, and its pixels
-    go into the input.
-    """
-
-    shape: tuple[int, ...]
-    order: PixelOrder
+    frame: Frame
+    picture: AnyArray
     placement: Placement
-    cut: tuple[slice, slice] | None
-    target: tuple[slice, slice] | None
-    scale: tuple[int, int] | None
-    scaled: UInt8Array | None
-    swap: int | None
-    swapped: UInt8Array | None
-
-
-def _slices(rect: Rect) -> tuple[slice, slice]:
-    """Rows and columns."""
-    return slice(rect.y, rect.y + rect.height), slice(rect.x, rect.x + rect.width)
 
 
 def image_shape(tensor: TensorSpec) -> tuple[int, int, int]:

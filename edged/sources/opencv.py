@@ -9,8 +9,8 @@ import os
 
 import cv2
 
+from ..buffers import FramePool
 from ..records import UInt8Array
-from .buffers import FramePool
 
 TIMEOUT_S = 5  # the longest that a camera or stream may stay silent
 

@@ -16,10 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..buffers import FramePool
 from ..errors import SourceError
 from ..records import Frame, PixelOrder, Size, UInt8Array
 from ..samples import Want
-from .buffers import FramePool
 
 TIMEOUT_S = 5.0
 BUFFERS = 4  # libcamera wants several in flight; each costs contiguous memory

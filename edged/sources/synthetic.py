@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ..buffers import FramePool
 from ..records import Frame, PixelOrder, Size
 from ..samples import Want
-from .buffers import FramePool
 from .scene import Scene, Truth
 
 

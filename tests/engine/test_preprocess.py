@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edged.engine.geometry import Fit
+from edged.engine.geometry import Fit, Placement
 from edged.engine.preprocess import Normalization, Preprocessor, is_picture, pixel_rule
 from edged.errors import ModelError
-from edged.records import Frame, PixelOrder, Quantization, TensorSpec
+from edged.records import Frame, PixelOrder, Quantization, Size, TensorSpec
 
 
 def tensor(
@@ -138,6 +138,58 @@ def test_crop_takes_the_middle() -> None:
     pixels[:, 20:60] = 200
     got = filled(tensor((1, 40, 40, 3), "uint8"), frame(pixels), fit=Fit.CROP)
     assert np.all(got == 200)
+
+
+@pytest.mark.parametrize("fit", Fit)
+@pytest.mark.parametrize("order", [PixelOrder.RGB, PixelOrder.BGR])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("size", [(64, 96), (20, 30)])
+def test_a_frame_that_was_prepared_comes_to_the_same(
+    fit: Fit, order: PixelOrder, dtype: str, size: tuple[int, int]
+) -> None:
+    spec = tensor((1, 20, 30, 3), dtype)
+    picture = frame(noise(*size), order)
+    preprocessor = Preprocessor(spec, pixel_rule(spec, None), None, fit)
+    preprocessor.prepare(picture)
+    view = np.full(spec.shape, 77, np.dtype(dtype))
+    placement = preprocessor.fill(picture, view)
+    assert np.array_equal(view[0], filled(spec, picture, fit=fit))
+    assert placement == Placement.of(Size(size[1], size[0]), Size(30, 20), fit)
+
+
+def test_what_was_prepared_is_of_its_own_frame_alone() -> None:
+    spec = tensor((1, 8, 8, 3), "uint8")
+    preprocessor = Preprocessor(spec, pixel_rule(spec, None), None, Fit.STRETCH)
+    view = np.zeros(spec.shape, np.uint8)
+    frames = [frame(np.full((16, 16, 3), value, np.uint8)) for value in range(6)]
+    for prepared in (0, 1, 3, 4, 5):  # more than can wait
+        preprocessor.prepare(frames[prepared])
+    for number in (0, 2, 5, 3):  # in no order
+        preprocessor.fill(frames[number], view)
+        assert np.all(view == number)
+
+
+def test_a_prepared_frame_is_shrunk_while_it_waits_and_not_when_it_is_taken() -> None:
+    spec = tensor((1, 8, 8, 3), "uint8")
+    preprocessor = Preprocessor(spec, pixel_rule(spec, None), None, Fit.STRETCH)
+    pixels = np.full((16, 16, 3), 5, np.uint8)
+    picture = frame(pixels)
+    preprocessor.prepare(picture)
+    pixels[...] = 6  # nobody does that to a frame; here it tells when it was read
+    view = np.zeros(spec.shape, np.uint8)
+    preprocessor.fill(picture, view)
+    assert np.all(view == 5)
+    preprocessor.fill(picture, view)
+    assert np.all(view == 6)
+
+
+def test_what_is_wrong_with_a_frame_is_told_when_it_is_taken() -> None:
+    spec = tensor((1, 8, 8, 3), "uint8")
+    preprocessor = Preprocessor(spec, pixel_rule(spec, None), None, Fit.STRETCH)
+    wrong = frame(np.zeros((8, 8), np.uint8))
+    preprocessor.prepare(wrong)
+    with pytest.raises(ModelError, match="is no rgb picture"):
+        preprocessor.fill(wrong, np.zeros(spec.shape, np.uint8))
 
 
 def test_frames_may_change_their_size() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import threading
 
+from edged.buffers import FramePool
 from edged.handoff import LatestSlot
 from edged.records import UInt8Array
-from edged.sources.buffers import FramePool
 
 
 def test_a_buffer_is_contiguous_bytes_of_the_shape() -> None:
