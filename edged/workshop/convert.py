@@ -22,6 +22,7 @@ from ..engine.file_kind import kind_of
 from ..engine.ultralytics import NAME as ULTRALYTICS
 from ..errors import EdgedError, MissingExtra, ModelError
 from ..loading import Examined
+from ..store.models import SUFFIX
 from .output import refuse_target, write_model
 from .scratch import scratch
 from .subject import take
@@ -179,7 +180,7 @@ def beside_of(facts: Facts) -> Mapping[str, bytes]:
 def _examined(
     order: Order, data: bytes, beside: Mapping[str, bytes], tell: Tell
 ) -> Examined | None:
-    with scratch("made", data, beside) as path:
+    with scratch(order.target.name.removesuffix(SUFFIX), data, beside) as path:
         try:
             return take(path, None).examined
         except ModelError as error:
