@@ -140,6 +140,9 @@ def _engines(files: ModelFiles, path: Path, options: LoadOptions, loaded: Loaded
 def _warm_engine(path: Path, threads: int, delegate: Delegate | None, remembers: bool) -> Engine:
     """With all memory in place for the first frame, and all shapes of outputs known."""
     engine = Engine(path, threads=threads, delegate=delegate, remembers=remembers)
+    # What the memory happens to hold may be an index out of bounds, or a loop without end.
+    for position in range(len(engine.inputs)):
+        engine.input_view(position)[...] = 0
     engine.invoke()
     return engine
 

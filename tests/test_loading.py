@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from household import BLUE, GREEN, OPTIONS, RED, House
 from household import load as load_from
 
 from edged.engine.geometry import Fit
+from edged.engine.interpreter import Engine
 from edged.engine.runtime import Delegate
 from edged.errors import ConfigError, ModelError
 from edged.filter import Filter
@@ -356,3 +358,17 @@ def test_an_invocation_is_judged_by_the_clock_that_the_model_was_given(load: Loa
     inference = model.infer(plain(WHITE))
     assert inference.worked_ns == 7
     assert inference.invoke_ns > 7
+
+
+def test_the_warming_up_does_not_depend_on_what_the_memory_happens_to_hold(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Engine.__init__
+
+    def begin_with_rubbish(engine: Engine, *arguments: Any, **options: Any) -> None:
+        begin(engine, *arguments, **options)
+        for position in range(len(engine.inputs)):
+            engine.input_view(position)[...] = 100
+
+    monkeypatch.setattr(Engine, "__init__", begin_with_rubbish)
+    load("error_after_20")  # its counter is an input

@@ -88,7 +88,7 @@ class Notifier:
             if not self._broken:
                 log.warning(
                     "the service manager cannot be told anything: %s",
-                    error.strerror,
+                    error.strerror or error,
                     extra=about(Event.WATCHDOG),
                 )
             self._broken = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,3 +108,18 @@ def test_a_manager_that_is_gone_is_told_of_once_and_does_no_harm(
     notifier.alive()
     assert len(caplog.records) == 1
     assert "the service manager cannot be told anything" in caplog.text
+
+
+def test_a_manager_that_does_not_read_is_told_of_once_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edged.service.notify._SEND_TIMEOUT_S", 0.001)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        notifier = Notifier(str(tmp_path / "notify"))
+        for _ in range(1000):
+            notifier.alive()
+            if caplog.messages:
+                break
+        notifier.alive()
+    assert caplog.messages == ["the service manager cannot be told anything: timed out"]
