@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import ssl
 import stat
 import threading
@@ -24,6 +25,7 @@ from .check_system import (
     check_user,
 )
 from .engine import runtime as binding
+from .engine.layers import read_graph
 from .errors import EXIT_FAILED, ConfigError, EdgedError, ModelError
 from .golden import read_golden
 from .inputs import WindowInput
@@ -34,6 +36,7 @@ from .publish.settings import Address
 from .reading import Reading
 from .records import Frame
 from .report import Report
+from .runtime_advice import is_quantized, slow_here
 from .samples import Captured, Window, WindowShape
 from .service.host import Host, Unit
 from .sources import Gap, NotYet, Source, Unreadable
@@ -157,6 +160,9 @@ def _check_model(
     report.ok(
         "model", f"{subject}: {reading.input.what} {reading.input.said}; labels: {labels.origin}"
     )
+    slow = slow_here(binding.runtime().name, platform.machine())
+    if slow is not None and is_quantized(read_graph(files.data)):
+        report.note("model", f"{subject}: {slow}")
     unknown = unknown_labels(pipeline.labels, labels.known)
     if unknown is not None:
         report.note("labels", f"{pipeline.name}: {unknown}")

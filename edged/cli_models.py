@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cli_proofs import add_test_command
+from .cli_proofs import add_compare_command, add_test_command
 from .cli_workshop import add_workshop_commands
 from .errors import EXIT_FAILED
 
@@ -65,6 +65,7 @@ def add_model_commands(
 
     add_test_command(commands, common)
     add_workshop_commands(commands, common)
+    add_compare_command(commands, common)
 
 
 def _sha256(text: str) -> str:

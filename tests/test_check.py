@@ -200,3 +200,14 @@ def test_zones_for_a_model_that_finds_no_objects_are_wrong(
     status, lines = checked(house.configure(mosquitto().port, EYE + zones))
     assert status == 1
     assert "only the objects of a detection can be tracked" in line_of(lines, "wrong model")
+
+
+def test_a_quantised_model_of_a_runtime_that_is_slow_with_it_is_noted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edged.check.slow_here", lambda runtime, machine: "it is slow here")
+    source = '[pipelines.source]\nkind = "synthetic"'
+    for model, noted in (("classifier_uint8", True), ("classifier_float32", False)):
+        house.model(model)
+        _, lines = checked(house.configure(1, f'name = "{model}"\nmodel = "{model}"\n{source}'))
+        assert any(f"{model}: {model}: it is slow here" in line for line in lines) == noted

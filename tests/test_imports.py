@@ -94,8 +94,9 @@ def test_the_daemon_uses_nothing_of_the_workshop() -> None:
         assert not workshop or name.startswith(("workshop/", "cli")), name
 
 
-def test_only_the_live_view_needs_rich() -> None:
+def test_only_the_live_view_and_the_workshops_tables_need_rich() -> None:
     view = {f"watch/{name}.py" for name in ("live", "table", "terminal", "textline", "view")}
+    view.add("workshop/comparing/table.py")
     for name, text in FILES.items():
         modules = set(imported(name, ast.parse(text)))
         rich = any(module.split(".")[0] == "rich" for module in modules)

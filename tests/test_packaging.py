@@ -52,7 +52,17 @@ def test_the_manual_page_names_every_command() -> None:
         (["edged", "ch"], {"check"}),
         (
             ["edged", "model", ""],
-            {"add", "catalog", "convert", "inspect", "list", "quantize", "rollback", "test"},
+            {
+                "add",
+                "catalog",
+                "compare",
+                "convert",
+                "inspect",
+                "list",
+                "quantize",
+                "rollback",
+                "test",
+            },
         ),
         (["edged", "schema", "he"], {"health"}),
         (["edged", "run", "--conf"], {"--config"}),

@@ -135,6 +135,10 @@ class FlatTable:
         first, count = self._vector(self._follow(start), 1)
         return memoryview(self._file.data)[first : first + count]
 
+    def place(self, slot: int) -> int | None:
+        """Where the reference of a field that is a vector or a table stands; None: it is absent."""
+        return self._field(slot, 4)
+
     def _field(self, slot: int, width: int) -> int | None:
         """Where a field of ``width`` bytes starts, or None where the table does not have it."""
         offset = self._table.Offset(slot)

@@ -32,6 +32,7 @@ class Engine:
         threads: int,
         delegate: Delegate | None = None,
         remembers: bool = False,
+        keeps_all: bool = False,
     ) -> None:
         """Load and allocate. Raises ModelError or DelegateError.
 
@@ -42,9 +43,13 @@ class Engine:
         runtime can set these back but by beginning anew, so such a model, a small one, is held in
         memory whole. It is run by the runtime's own kernels alone: XNNPACK's round otherwise, and
         what is remembered adds that up.
+
+        ``keeps_all``: what every operator has made can be looked at afterwards (``tensor``); it
+        takes more memory, and needs NO_DELEGATE, for a delegate keeps what it makes to itself.
         """
         self._threads = threads
         self._delegate = delegate
+        self._keeps_all = keeps_all
         try:
             self._content = path.read_bytes() if remembers else None
             self._interpreter: Any = self._begun(path)
@@ -71,6 +76,8 @@ class Engine:
             options["model_content"] = self._content
         else:
             options["model_path"] = str(path)
+        if self._keeps_all:
+            options["experimental_preserve_all_tensors"] = True
         interpreter = runtime.module.Interpreter(
             **options, num_threads=self._threads, experimental_delegates=delegates
         )
@@ -87,6 +94,16 @@ class Engine:
         """
         nodes: list[Mapping[str, Any]] = self._interpreter._get_ops_details()
         return nodes
+
+    def tensor(self, number: int) -> AnyArray:
+        """A copy of any tensor, as stored, by its number in the file. Raises ModelError where it
+        holds nothing.
+        """
+        try:
+            stored: AnyArray = self._interpreter.get_tensor(number)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"tensor {number} holds nothing: {one_line(error)}") from error
+        return stored
 
     def input_view(self, position: int = 0) -> AnyArray:
         """The input tensor's own memory, of the input's shape and dtype. Drop it before invoke."""

@@ -31,7 +31,7 @@ _NO_PRODUCTS = frozenset({"TFLite_Detection_PostProcess"})
 class GraphTensor:
     """A tensor of the main graph. ``weights_bytes``: of what the file holds of it; 0 where it is
     computed, or an input. ``scales`` and ``zero_points``: one, one a channel along ``axis``, or
-    none.
+    none. ``variable``: it is kept from one invocation to the next.
     """
 
     name: str
@@ -41,6 +41,7 @@ class GraphTensor:
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     axis: int
+    variable: bool
 
     @property
     def elements(self) -> int:
@@ -150,6 +151,7 @@ def _tensor(table: FlatTable, buffers: Sequence[FlatTable], sizes: dict[int, int
         scales=tuple(scales),
         zero_points=tuple(zero_points) or (0,) * len(scales),
         axis=quantization.number(16, INT32) if quantization else 0,
+        variable=bool(table.number(14, INT8)),
     )
 
 
