@@ -124,7 +124,7 @@ def _topic(
         [len(word) for word in entry.words]
         + [bounds.most_bytes(each, _limits(entry, config, pipeline)) for each in entry.types]
     )
-    per_hour, why = _pace(entry.pace, config.mqtt, pipeline)
+    per_hour, why = _pace(entry.pace, config, pipeline)
     return Sent(
         topic=_named(entry.topic, config, pipeline.name if pipeline else ""),
         kind=entry.kind,
@@ -172,8 +172,9 @@ def _limits(
     model = _json_bytes(pipeline.model)
     limits |= {"pipeline": _json_bytes(pipeline.name), "run": _json_bytes("0" * 8)}
     limits |= {"model.name": model, "active.name": model, "candidate.name": model}
-    if pipeline.track is None:
+    if not pipeline.has_tracks:
         limits["detections[].track"] = 0
+    limits |= _crop_limits(pipeline, configuration.first_of(pipeline, config.pipelines))
     limits["people"] = min(pipeline.max_results, MOST_PEOPLE)
     if pipeline.labels is not None:
         limits["people[].keypoints"] = len(set(pipeline.labels) & set(KEYPOINTS))
@@ -193,14 +194,32 @@ def _limits(
     return limits
 
 
+def _crop_limits(
+    pipeline: configuration.Pipeline, first: configuration.Pipeline | None
+) -> dict[str, int]:
+    """``first``: the pipeline whose objects it looks at."""
+    if pipeline.crop is None or first is None:
+        return {"crop": 0}
+    limits = {"crop.pipeline": _json_bytes(first.name)}
+    if not first.has_tracks:
+        limits["crop.track"] = 0
+    if "result" not in first.tells:
+        limits["crop.sequence"] = 0
+    labels = pipeline.crop.labels or first.labels
+    if labels is not None:
+        limits["crop.label"] = max(map(_json_bytes, labels))
+    return limits
+
+
 def _json_bytes(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode())
 
 
 def _pace(
-    pace: Pace, mqtt: configuration.Mqtt, pipeline: configuration.Pipeline | None
+    pace: Pace, config: configuration.Config, pipeline: configuration.Pipeline | None
 ) -> tuple[int | None, str]:
     """Messages an hour at most, and why; None: nothing in the configuration bounds them."""
+    mqtt = config.mqtt
     connections = most_connections_per_hour(len(addresses(mqtt.host, mqtt.port, mqtt.hosts)))
     match pace:
         case Pace.METRICS:
@@ -221,19 +240,26 @@ def _pace(
             return per_hour, f"{Pace.EVENT.value} (events.max_per_minute)"
         case Pace.RESULT:
             assert pipeline is not None
-            return _results(pipeline)
+            return _results(pipeline, configuration.first_of(pipeline, config.pipelines))
 
 
-def _results(pipeline: configuration.Pipeline) -> tuple[int | None, str]:
+def _results(
+    pipeline: configuration.Pipeline, first: configuration.Pipeline | None
+) -> tuple[int | None, str]:
+    """``first``: the pipeline whose objects it looks at."""
+    # Each crop has a result.
+    boxes = pipeline.crop.max_boxes if pipeline.crop else 1
+    source = (first or pipeline).source
     rates: list[tuple[int, str]] = []
     if pipeline.publish == "interval":
-        per_hour = math.floor(_HOUR_S / pipeline.interval_s) + 1
+        per_hour = (math.floor(_HOUR_S / pipeline.interval_s) + 1) * boxes
         rates.append((per_hour, f"one each {pipeline.interval_s:g} s (interval_s)"))
-    if pipeline.source.fps > 0:
-        per_hour = math.ceil(pipeline.source.fps * _HOUR_S) + 1
-        rates.append((per_hour, f"{pipeline.source.fps:g} frames a second (source.fps)"))
+    if source is not None and source.fps > 0:
+        per_hour = (math.ceil(source.fps * _HOUR_S) + 1) * boxes
+        rates.append((per_hour, f"{source.fps:g} frames a second (source.fps)"))
     if rates:
-        return min(rates)
+        most, why = min(rates)
+        return most, f"{why}, {boxes} boxes each (crop.max_boxes)" if pipeline.crop else why
     return None, (
         'as fast as frames come and the model is; source.fps bounds it, or publish = "interval"'
     )

@@ -144,7 +144,7 @@ def _sensor(source: configuration.Iio) -> Iterator[str]:
     yield f"{devices}/*/*/*"
 
 
-def _source(source: configuration.SourceTable) -> str | None:
+def _source(source: configuration.SourceTable | None) -> str | None:
     match source:
         case configuration.V4l2():
             return f"{source.device}"

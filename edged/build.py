@@ -6,11 +6,12 @@ time, and need not be installed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import config as configuration
 from .cascade import Trigger
+from .crops import CropRule
 from .engine.geometry import Fit
 from .engine.runtime import Delegate
 from .gate import MotionRule
@@ -98,20 +99,53 @@ def make_sensor(source: configuration.SensorTable) -> SampleSource:
             )
 
 
-def make_plan(pipeline: configuration.Pipeline) -> Plan:
+def _realtime(pipeline: configuration.Pipeline) -> bool:
     source = pipeline.source
-    realtime = True
     if isinstance(source, configuration.Video | configuration.Wav | configuration.Csv):
-        realtime = source.realtime
-    elif isinstance(source, configuration.Images):
-        realtime = source.in_real_time
+        return source.realtime
+    return source.in_real_time if isinstance(source, configuration.Images) else True
+
+
+def _crop_rule(pipeline: configuration.Pipeline, first: configuration.Pipeline) -> CropRule:
+    """``first``: the one whose objects it looks at."""
+    crop = pipeline.crop
+    assert crop is not None
+    labels = _labels(crop.labels)
+    return CropRule(
+        first.name,
+        labels and frozenset(map(str.casefold, labels)),
+        crop.margin,
+        crop.max_boxes,
+        tracked=first.has_tracks,
+        telling=Minimiser(_coarser(pipeline, first), first.min_count),
+        waits=not _realtime(first),
+        empty="counts" in pipeline.tells,
+    )
+
+
+def _coarser(*pipelines: configuration.Pipeline | None) -> float | None:
+    """Of two grids: what one makes coarse is not to be told by the other."""
+    return max((each.coarse for each in pipelines if each and each.coarse), default=None)
+
+
+def make_plan(
+    pipeline: configuration.Pipeline, pipelines: Sequence[configuration.Pipeline] = ()
+) -> Plan:
+    """``pipelines``: all of the configuration, where there are others."""
+    source, first = pipeline.source, configuration.first_of(pipeline, pipelines)
+    # What is cut out of a frame that was made small for a model shows little.
+    scales = isinstance(source, configuration.Picamera2) and not any(
+        each.crops_of == pipeline.name for each in pipelines
+    )
     return Plan(
         name=pipeline.name,
         model=pipeline.model,
-        source_kind=str(source.__struct_config__.tag),
-        frame_size=Size(*source.size) if isinstance(source, configuration.Picamera2) else None,
-        fps=source.fps or None,
-        realtime=realtime,
+        source_kind=str(source.__struct_config__.tag) if source else "crop",
+        frame_size=Size(*source.size)
+        if scales and isinstance(source, configuration.Picamera2)
+        else None,
+        fps=(source.fps or None) if source else None,
+        realtime=_realtime(pipeline),
         threshold=pipeline.threshold,
         labels=None if pipeline.labels is None else tuple(map(publishable, pipeline.labels)),
         max_results=pipeline.max_results,
@@ -119,18 +153,15 @@ def make_plan(pipeline: configuration.Pipeline) -> Plan:
         trigger=None if pipeline.when is None else _trigger(pipeline.when),
         gate=None if pipeline.gate is None else _motion_rule(pipeline.gate),
         track=_track_settings(pipeline),
-        minimiser=_minimiser(pipeline),
+        minimiser=_minimiser(pipeline, first),
         presence=_presence_rules(pipeline) if "counts" in pipeline.tells else None,
         tells=pipeline.tells,
+        crop=None if first is None else _crop_rule(pipeline, first),
     )
 
 
-def _by_track(pipeline: configuration.Pipeline) -> bool:
-    return pipeline.track is not None or bool(pipeline.zones or pipeline.lines)
-
-
 def _track_settings(pipeline: configuration.Pipeline) -> TrackSettings | None:
-    if not _by_track(pipeline):
+    if not pipeline.has_tracks:
         return None
     track = pipeline.track or configuration.Track()
     return TrackSettings(low=track.low, lost_s=track.lost_s)
@@ -151,7 +182,7 @@ def _presence_rules(pipeline: configuration.Pipeline) -> Rules:
         gone=events.gone_frames,
         update_s=events.update_s,
         per_minute=events.max_per_minute,
-        by_track=_by_track(pipeline),
+        by_track=pipeline.has_tracks,
         tells_events="event" in pipeline.tells,
         minimiser=Minimiser(pipeline.coarse, pipeline.min_count),
     )
@@ -161,10 +192,13 @@ def _labels(labels: tuple[str, ...] | None) -> frozenset[str] | None:
     return None if labels is None else frozenset(map(publishable, labels))
 
 
-def _minimiser(pipeline: configuration.Pipeline) -> Minimiser | None:
-    if pipeline.coarse is None and pipeline.min_count == 1:
+def _minimiser(
+    pipeline: configuration.Pipeline, first: configuration.Pipeline | None
+) -> Minimiser | None:
+    coarse = _coarser(pipeline, first)
+    if coarse is None and pipeline.min_count == 1:
         return None
-    return Minimiser(pipeline.coarse, pipeline.min_count)
+    return Minimiser(coarse, pipeline.min_count)
 
 
 def _trigger(when: configuration.When) -> Trigger:
@@ -191,6 +225,7 @@ def load_options(pipeline: configuration.Pipeline) -> LoadOptions:
         delegate=delegate,
         fit=Fit(pipeline.fit),
         gives=Gives.WINDOWS if sensor else Gives.FRAMES,
+        batch=pipeline.crop.max_boxes if pipeline.crop else 1,
     )
 
 

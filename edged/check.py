@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import config as configuration
-from .build import load_options, make_plan, make_sensor, make_source, mqtt_settings
+from .build import load_options, make_sensor, make_source, mqtt_settings
 from .check_scene import check_scene
 from .check_sound import check_sound
 from .check_system import (
@@ -29,7 +29,13 @@ from .engine.layers import read_graph
 from .errors import EXIT_FAILED, ConfigError, EdgedError, ModelError
 from .golden import read_golden
 from .inputs import WindowInput
-from .loading import examine, refuse_untrackable, unknown_labels
+from .loading import (
+    crop_misfit,
+    examine,
+    nothing_to_crop,
+    refuse_untrackable,
+    unknown_labels,
+)
 from .publish.losses import BrokerLost
 from .publish.reach import reach
 from .publish.settings import Address
@@ -83,10 +89,16 @@ def check(
     check_cameras(report, host, config.pipelines)
     check_microphones(report, host.root, config.pipelines)
     check_sensors(report, config.pipelines)
+    readings: dict[str, Reading | None] = {}
     for pipeline in config.pipelines:
         reading = _check_model(report, pipeline, path_in(models_dir, pipeline.model), keys)
+        readings[pipeline.name] = reading
         check_scene(report, pipeline, reading.labels.known if reading is not None else None)
-        _check_source(report, pipeline, running, reading)
+        if pipeline.source is not None:
+            _check_source(report, pipeline.name, pipeline.source, running, reading)
+    for pipeline in config.pipelines:
+        if pipeline.crop is not None:
+            _check_crop(report, pipeline.name, pipeline.crop, readings[pipeline.crop.from_])
     _check_broker(report, config, environ)
     check_chip(report, host, config.device.hot_c)
     check_clock(report)
@@ -147,7 +159,7 @@ def _check_model(
             verify_all(files, keys)
         goldens = read_golden(files.sidecar.goldens, path.parent)
         examined = examine(files, path, options, goldens)
-        refuse_untrackable(examined.reading, make_plan(pipeline).track is not None)
+        refuse_untrackable(examined.reading, pipeline.has_tracks)
     except (EdgedError, OSError) as error:
         report.wrong("model", f"{subject}: {error}")
         return None
@@ -169,34 +181,57 @@ def _check_model(
     return reading
 
 
-def _check_source(
-    report: Report, pipeline: configuration.Pipeline, running: bool, reading: Reading | None
+def _check_crop(
+    report: Report, name: str, crop: configuration.Crop, reading: Reading | None
 ) -> None:
-    kind = make_plan(pipeline).source_kind
-    if running and isinstance(pipeline.source, configuration.Exclusive):
+    """``reading``: of the model whose objects are looked at; None where that cannot be run."""
+    if reading is None:
+        report.wrong("source", f"{name}: pipeline {crop.from_} has no model that finds anything")
+        return
+    misfit = crop_misfit(crop.from_, reading.task.name)
+    if misfit is not None:
+        report.wrong("source", f"{name}: {misfit}")
+        return
+    wanted = {label.casefold() for label in crop.labels or ()}
+    never = nothing_to_crop(wanted, reading.labels.known)
+    if never is not None:
+        report.note("labels", f"{name}: has nothing to look at: in pipeline {crop.from_} {never}")
+    what = ", ".join(f'"{label}"' for label in crop.labels or ()) or "all objects"
+    report.ok("source", f"{name}: crops of {what} of pipeline {crop.from_}")
+
+
+def _check_source(
+    report: Report,
+    name: str,
+    source: configuration.SourceTable,
+    running: bool,
+    reading: Reading | None,
+) -> None:
+    kind = str(source.__struct_config__.tag)
+    if running and isinstance(source, configuration.Exclusive):
         told = "is not tried, for the edged that runs has it; see its P/<pipeline>/health"
-        report.note("source", f"{pipeline.name}: {kind} {told}")
+        report.note("source", f"{name}: {kind} {told}")
         return
     try:
-        first = _first(make_source(pipeline.source), pipeline)
+        first = _first(make_source(source), isinstance(source, configuration.SensorTable))
     except Exception as error:  # a camera's library raises what it likes
-        report.wrong("source", f"{pipeline.name}: {kind}: {error}")
+        report.wrong("source", f"{name}: {kind}: {error}")
         return
     match first:
         case None:
             told = f"gave nothing in {_SOURCE_TIMEOUT_S:g} s"
-            report.wrong("source", f"{pipeline.name}: {kind} {told}")
+            report.wrong("source", f"{name}: {kind} {told}")
         case Frame():
             height, width = first.pixels.shape[:2]
-            report.ok("source", f"{pipeline.name}: {kind} gives frames of {width}x{height}")
+            report.ok("source", f"{name}: {kind} gives frames of {width}x{height}")
         case Window():
             channels = ", ".join(map(str, first.channels))
             told = f"gives samples of {channels} at {first.rate_hz:g} Hz"
-            report.ok("source", f"{pipeline.name}: {kind} {told}")
+            report.ok("source", f"{name}: {kind} {told}")
             if reading is not None and isinstance(reading.input, WindowInput):
-                _check_channels(report, pipeline.name, first, reading.input)
-            if isinstance(pipeline.source, configuration.Microphone):
-                check_sound(report, pipeline.name, make_sensor(pipeline.source))
+                _check_channels(report, name, first, reading.input)
+            if isinstance(source, configuration.Microphone):
+                check_sound(report, name, make_sensor(source))
 
 
 def _check_channels(report: Report, name: str, first: Window, input_: WindowInput) -> None:
@@ -206,9 +241,8 @@ def _check_channels(report: Report, name: str, first: Window, input_: WindowInpu
         report.wrong("source", f"{name}: its model cannot use that: {error}")
 
 
-def _first(source: Source, pipeline: configuration.Pipeline) -> Captured | None:
+def _first(source: Source, sensor: bool) -> Captured | None:
     """The first frame, or sample, or None when none came in time. Raises what the source raises."""
-    sensor = isinstance(pipeline.source, configuration.SensorTable)
     want = WindowShape(rate_hz=None, length=1) if sensor else None
     found: list[Captured | None] = []
     failed: list[Exception] = []

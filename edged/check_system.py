@@ -47,7 +47,8 @@ def check_unit(report: Report, unit: Unit | None) -> None:
 
 def check_user(report: Report, user: Account, pipelines: Sequence[configuration.Pipeline]) -> None:
     """Whether the user that runs edged may open the devices."""
-    kinds = {str(pipeline.source.__struct_config__.tag) for pipeline in pipelines}
+    sources = [pipeline.source for pipeline in pipelines if pipeline.source is not None]
+    kinds = {str(source.__struct_config__.tag) for source in sources}
     groups = sorted({_GROUPS[kind] for kind in kinds & _GROUPS.keys()})
     missing = [group for group in groups if group not in user.groups]
     if user.uid == 0 or not missing:

@@ -6,10 +6,11 @@ is ``/``, and a user in a shell mean the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .config_crops import Crop
 from .config_frame import Events
 from .config_tables import (
     Config,
@@ -41,6 +42,7 @@ from .typed_toml import json_schema, parse
 
 __all__ = [
     "Config",
+    "Crop",
     "Csv",
     "Device",
     "Events",
@@ -65,6 +67,7 @@ __all__ = [
     "When",
     "config_schema",
     "default_config_path",
+    "first_of",
     "load_config",
     "models_dir",
     "mqtt_password",
@@ -102,6 +105,11 @@ def parse_config(text: bytes, file_name: str) -> Config:
 def config_schema() -> dict[str, Any]:
     """The JSON Schema of the configuration: it allows all that ``load_config`` does."""
     return json_schema(Config)
+
+
+def first_of(pipeline: Pipeline, pipelines: Sequence[Pipeline]) -> Pipeline | None:
+    """The one whose objects a pipeline looks at; None: it has a source of its own."""
+    return next((each for each in pipelines if each.name == pipeline.crops_of), None)
 
 
 def state_dir(config: Config, environ: Mapping[str, str], is_root: bool) -> Path:

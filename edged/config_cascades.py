@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .config_crops import crops_of
 from .toml_text import shown
 from .toml_types import Problem
 
@@ -14,7 +15,7 @@ def cascade_problems(pipelines: list[Any]) -> Iterator[Problem]:
     """``pipelines`` as read: what is in them may be of any type."""
     tables = [pipeline if isinstance(pipeline, dict) else {} for pipeline in pipelines]
     by_name = {name: table for table in tables if isinstance(name := _name(table), str)}
-    waits_for = {name: _waits_for(table) for name, table in by_name.items()}
+    waits_for = {name: _waits_for(table) or crops_of(table) for name, table in by_name.items()}
     told: set[str] = set()  # of circles: once, where the first of them stands
     for i, table in enumerate(tables):
         other = _waits_for(table)

@@ -15,6 +15,7 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from .config_cascades import cascade_problems
+from .config_crops import Crop, crop_problems, source_problems
 from .config_frame import Events, Lines, Masks, Zones, name_problems
 from .config_types import (
     Bytes,
@@ -210,7 +211,8 @@ class Pipeline(Table, frozen=True, kw_only=True):
     default, so that several pipelines, the capture and the publisher share a Pi's four cores in
     peace; one large model alone gains from 2. ``coarse``: the side of the cells, in shares of the
     frame, to which boxes are widened; None: they are told as they are. ``min_count``: a label of
-    which there are fewer boxes is not told.
+    which there are fewer boxes is not told. ``crop``: in place of a ``source``, another pipeline's
+    objects.
     """
 
     name: TopicLevel = field(default_factory=str)
@@ -234,11 +236,24 @@ class Pipeline(Table, frozen=True, kw_only=True):
     events: Events | None = None
     coarse: Annotated[float, Meta(ge=0.01, le=1)] | None = None
     min_count: Annotated[int, Meta(ge=1, le=100)] = 1
-    source: Annotated[SourceTable, Meta(description="a [pipelines.source] table with a kind")]
+    crop: Crop | None = None
+    source: (
+        Annotated[SourceTable, Meta(description="a [pipelines.source] table with a kind")] | None
+    ) = None
 
     def __post_init__(self) -> None:
         if not self.name:
             force_setattr(self, "name", self.model)
+
+    @property
+    def crops_of(self) -> str | None:
+        """The pipeline whose objects it looks at."""
+        return self.crop.from_ if self.crop is not None else None
+
+    @property
+    def has_tracks(self) -> bool:
+        """Whether its objects have numbers."""
+        return self.track is not None or bool(self.zones or self.lines)
 
     @property
     def tells(self) -> frozenset[str]:
@@ -262,6 +277,7 @@ class Pipeline(Table, frozen=True, kw_only=True):
         if "name" not in table and fits(ModelName, model) and not fits(TopicLevel, model):
             reason = f"missing, and the model's name {shown(model)} cannot be in topics; add a name"
             yield Problem("name", reason)
+        yield from source_problems(table)
         source = table.get("source")
         kind = source.get("kind") if isinstance(source, dict) else None
         for key in ("masks", "zones", "lines", "track"):
@@ -415,3 +431,6 @@ class Config(Table, frozen=True, kw_only=True):
                 advice = "give each a name of its own (the default is the model's)"
                 yield Problem(f"pipelines[{i}].name", f"{reason}; {advice}")
         yield from cascade_problems(pipelines)
+        tables = [pipeline if isinstance(pipeline, dict) else {} for pipeline in pipelines]
+        by_name = {name: tables[i] for name, i in first.items()}
+        yield from crop_problems(tables, by_name, _SENSOR_KINDS)

@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 
 from .baseline import LEAST_THRESHOLD, Baseline
-from .engine.geometry import Placement
+from .engine.geometry import Placed
 from .records import (
     KEYPOINTS,
     MOST_PEOPLE,
@@ -73,7 +73,7 @@ class Filter:
         threshold = self.threshold
         return self._baseline.info() if threshold is None else AnomalyInfo(threshold)
 
-    def apply(self, decoded: Decoded, placement: Placement | None) -> Findings:
+    def apply(self, decoded: Decoded, placement: Placed | None) -> Findings:
         """What is left of one frame's findings; ``placement`` is how its frame lay in the input,
         None for a window, in which nothing has a place.
         """
@@ -131,7 +131,7 @@ class Filter:
         return tuple(found)
 
     def _detections(
-        self, decoded: ScoredBoxes, kept: Sequence[int], placement: Placement
+        self, decoded: ScoredBoxes, kept: Sequence[int], placement: Placed
     ) -> tuple[Detection, ...]:
         found: list[Detection] = []
         for place in kept:
@@ -145,7 +145,7 @@ class Filter:
                     found.append(Detection(label, decoded.scores[place], box))
         return tuple(found)
 
-    def _regions(self, decoded: ClassMap, placement: Placement) -> Iterator[Region]:
+    def _regions(self, decoded: ClassMap, placement: Placed) -> Iterator[Region]:
         """What each class covers of the part of the frame that the model sees."""
         rows, columns = placement.covered(*decoded.classes.shape)
         seen = decoded.classes[rows, columns]
@@ -159,7 +159,7 @@ class Filter:
                 yield Region(label, count / seen.size)
 
     def _people(
-        self, decoded: ScoredPeople, kept: Sequence[int], placement: Placement
+        self, decoded: ScoredPeople, kept: Sequence[int], placement: Placed
     ) -> tuple[Person, ...]:
         """Each with the keypoints that may leave."""
         names = [(place, name) for place, name in enumerate(KEYPOINTS) if self._may_leave(name)]

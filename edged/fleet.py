@@ -13,21 +13,24 @@ from . import config as configuration
 from .build import make_plan, masked
 from .cadence import Cadence, Publish
 from .cascade import Trigger
+from .crop_pipeline import CropCadence
+from .crops import CropFeed, Followed
 from .dataclass import dataclass
 from .events import Event, about
 from .intake import Intake
-from .loading import unknown_labels
+from .loading import nothing_to_crop, unknown_labels
 from .publish.commands import CommandRefused
 from .records import (
     ANOMALY_LABEL,
     PERSON_LABEL,
+    HealthState,
     ModelSpec,
     PipelineInfo,
     PipelineMetrics,
     Record,
     Result,
 )
-from .runner import Runner
+from .runner import Plan, Runner
 from .service.governor import Slowing
 from .slots import Slots
 from .sources import Source
@@ -99,14 +102,22 @@ class Fleet:
         """Let each look after itself, about once a second; how they get on."""
         for runner in self.runners():
             runner.check()
-            trigger = runner.plan.trigger
-            if trigger is not None and self._has_ended(trigger.pipeline):
+            first = runner.plan.depends_on
+            if first is not None and self._has_ended(first):
                 runner.retire()
+            elif runner.feed is not None:
+                self._follow(runner.feed)
         return [runner.vitals() for runner in self.runners()]
 
     def _has_ended(self, name: str) -> bool:
         runner = self._runners.get(name)
         return runner is not None and runner.ended
+
+    def _follow(self, feed: CropFeed) -> None:
+        first = self._runners.get(feed.rule.pipeline)
+        followed = first.followed() if first else Followed(HealthState.STOPPED, _DISABLED)
+        if followed is not None:
+            feed.follow(followed)
 
     @property
     def have_ended(self) -> bool:
@@ -118,14 +129,25 @@ class Fleet:
 
     def start(self, tables: Sequence[configuration.Pipeline]) -> None:
         self._configure(tables)
-        for table in tables:
-            self._start(table)
+        self._start(tables)
+
+    def _link(self) -> None:
+        """Let each pipeline know those that look at its objects."""
+        runners = self.runners()
+        feeds = [runner.feed for runner in runners if runner.feed is not None]
+        for runner in runners:
+            name = runner.plan.name
+            runner.show_to(tuple(feed for feed in feeds if feed.rule.pipeline == name))
 
     def reload(self, tables: Sequence[configuration.Pipeline]) -> str:
         """Rebuild what has changed and leave the rest alone; what was done, in words."""
         before = {table.name: table for table in self._tables}
         after = {table.name: table for table in tables}
         changed = [name for name in before if before[name] != after.get(name)]
+        changed += _with_other_frames(self._tables, tables, changed)
+        # First, for the others may wait for them.
+        croppers = [table.name for table in tables if table.crops_of in changed]
+        changed = list(dict.fromkeys([*filter(before.get, croppers), *changed]))
         changed += self._to_wait_anew(changed, tables)
         for name in changed:
             reason = "its configuration changed" if name in after else "it was taken out"
@@ -135,8 +157,7 @@ class Fleet:
         running = {*self._runners, *self._disabled}
         started = [name for name in after if name not in running]
         self._configure(tables)
-        for name in started:
-            self._start(after[name])
+        self._start([after[name] for name in started])
         return _told(started, [name for name in changed if name not in after])
 
     def _to_wait_anew(
@@ -170,15 +191,20 @@ class Fleet:
                     extra=about(Event.STOP, runner.plan.name),
                 )
 
-    def _start(self, table: configuration.Pipeline) -> None:
-        plan = make_plan(table)
+    def _start(self, tables: Sequence[configuration.Pipeline]) -> None:
+        """All know each other before the first of them has a model, and so finds anything."""
+        runners = [self._started(table) for table in tables]
+        self._link()
+        for runner in runners:
+            self._intake.join(runner)
+            self._warn(runner.plan)
+
+    def _started(self, table: configuration.Pipeline) -> Runner:
+        plan = make_plan(table, self._tables)
         runner = Runner(
             replace(plan, threshold=self._thresholds.get(table.name, plan.threshold)),
-            masked(self._make_source(table.source), table),
-            Cadence(
-                Publish(table.publish) if "result" in table.tells else Publish.NEVER,
-                table.interval_s,
-            ),
+            masked(self._make_source(table.source), table) if table.source else None,
+            _cadence(table, plan),
             self._sequences[table.name],
             track_ids=self._track_ids[table.name],
             baselines=self._baselines,
@@ -192,9 +218,7 @@ class Fleet:
         self._runners[table.name] = runner
         runner.slow(self._slowing())
         runner.start()
-        self._intake.join(runner)
-        if plan.trigger is not None:
-            self._warn(table.name, plan.trigger)
+        return runner
 
     def _publish(self, record: Record) -> None:
         """From the threads of the pipelines: others may wait for a result."""
@@ -206,24 +230,18 @@ class Fleet:
     def _on_model(self, name: str) -> None:
         """From any thread: another model serves, or it has learnt something."""
         for runner in self.runners():
-            if runner.plan.trigger is not None and runner.plan.trigger.pipeline == name:
-                self._warn(runner.plan.name, runner.plan.trigger)
+            if runner.plan.depends_on == name:
+                self._warn(runner.plan)
         self._ends.on_change()
 
-    def _warn(self, name: str, trigger: Trigger) -> None:
-        """Where a pipeline waits for what the other's model cannot find: once for each reason."""
-        starter = self._runners.get(trigger.pipeline)
-        model = starter.active if starter else None
-        never = _never_found(trigger, model) if model else None
-        if never is not None and self._warned.get(name) != never:
-            log.warning(
-                "pipeline %s will not wake: it is asleep until %s, and %s",
-                name,
-                trigger,
-                never,
-                extra=about(Event.MODEL, name),
-            )
-        self._warned[name] = never
+    def _warn(self, plan: Plan) -> None:
+        """Where a pipeline needs what the other's model cannot find: once for each reason."""
+        first = self._runners.get(plan.depends_on or "")
+        model = first.active if first else None
+        never = _never(plan, model) if model else None
+        if never is not None and self._warned.get(plan.name) != never:
+            log.warning("pipeline %s %s", plan.name, never, extra=about(Event.MODEL, plan.name))
+        self._warned[plan.name] = never
 
     def _end(self, runner: Runner, reason: str) -> bool:
         """False: it is stuck, and was left behind."""
@@ -238,13 +256,14 @@ class Fleet:
         table = self._table_of(pipeline)
         if enabled and pipeline in self._disabled:
             del self._disabled[pipeline]
-            self._start(table)
+            self._start([table])
         elif not enabled and pipeline in self._runners:
             runner = self._runners[pipeline]
             if runner.ended:
                 raise CommandRefused("Its recording has ended.")
             self._disabled[pipeline] = replace(runner.info(), enabled=False)
             del self._runners[pipeline]
+            self._link()
             if not self._end(runner, _DISABLED):
                 self._ends.on_change()
                 raise CommandRefused("It is disabled, but stuck, and was left behind.")
@@ -265,6 +284,41 @@ class Fleet:
             if table.name == name:
                 return table
         raise CommandRefused("There is no pipeline of that name.")
+
+
+def _with_other_frames(
+    before: Sequence[configuration.Pipeline],
+    after: Sequence[configuration.Pipeline],
+    changed: Sequence[str],
+) -> list[str]:
+    """Those whose camera is to scale for their model alone, or not any more."""
+    were = {table.name: make_plan(table, before).frame_size for table in before}
+    return [
+        table.name
+        for table in after
+        if table.name in were and table.name not in changed
+        if make_plan(table, after).frame_size != were[table.name]
+    ]
+
+
+def _cadence(table: configuration.Pipeline, plan: Plan) -> Cadence:
+    publish = Publish(table.publish) if "result" in table.tells else Publish.NEVER
+    if plan.crop is not None:
+        return CropCadence(publish, table.interval_s, tracked=plan.crop.tracked)
+    return Cadence(publish, table.interval_s)
+
+
+def _never(plan: Plan, model: ModelSpec) -> str | None:
+    """What becomes of a pipeline where the model of the one that it needs never finds what it is to
+    find; None: it may.
+    """
+    if plan.crop is not None:
+        none = nothing_to_crop(plan.crop.labels, model.labels)
+        return none and f"has nothing to look at: in pipeline {plan.crop.pipeline} {none}"
+    if plan.trigger is not None:
+        none = _never_found(plan.trigger, model)
+        return none and f"will not wake: it is asleep until {plan.trigger}, and {none}"
+    return None
 
 
 def _never_found(trigger: Trigger, model: ModelSpec) -> str | None:

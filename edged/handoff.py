@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -25,16 +26,17 @@ class BoundedQueue(Generic[T]):
     """At most ``capacity`` items between threads, in their order.
 
     ``put`` never waits: when it is full the oldest item is dropped. ``put_wait`` waits until there
-    is room. ``dropped`` counts items that nobody took.
+    is room. ``dropped`` counts items that nobody took, each for as much as ``weigh`` says.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, weigh: Callable[[T], int] = lambda item: 1) -> None:
         self._lock = threading.Lock()  # guards all below
         self._filled = threading.Condition(self._lock)
         self._emptied = threading.Condition(self._lock)
         self._givers = 0  # who wait until there is room
         self._items: deque[T] = deque()
         self._capacity = capacity
+        self._weigh = weigh
         self._closed = False
         self._since_ns = 0  # when it was empty last
         self.dropped = 0
@@ -50,8 +52,7 @@ class BoundedQueue(Generic[T]):
             if not self._items:
                 self._since_ns = time.monotonic_ns()
             while len(self._items) >= self._capacity:
-                self._items.popleft()
-                self.dropped += 1
+                self.dropped += self._weigh(self._items.popleft())
             self._items.append(item)
             self._filled.notify_all()
 
@@ -96,8 +97,8 @@ class LatestSlot(BoundedQueue[T]):
     A stream, whose every item counts, may be given more places (``hold``).
     """
 
-    def __init__(self) -> None:
-        super().__init__(capacity=1)
+    def __init__(self, weigh: Callable[[T], int] = lambda item: 1) -> None:
+        super().__init__(capacity=1, weigh=weigh)
 
     def wait(self) -> int:
         """Until an item is there, which stays there; since when one has been, in ns of the

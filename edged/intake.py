@@ -365,7 +365,7 @@ def _alike(users: Sequence[Runner]) -> list[list[Runner]]:
     for user in users:
         for group in groups:
             one, other = group[0].plan.options, user.plan.options
-            if (one.delegate, one.gives) == (other.delegate, other.gives):
+            if (one.delegate, one.gives, one.batch) == (other.delegate, other.gives, other.batch):
                 group.append(user)
                 break
         else:

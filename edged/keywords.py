@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .decoders.task import Keyword
-from .engine.geometry import Placement
+from .engine.geometry import Placed
 from .filter import Filter
 from .records import ClassScore, Decoded, Findings, FloatArray, HeardClasses
 
@@ -38,7 +38,7 @@ class KeywordFilter(Filter):
         self._heard_s: dict[str, float] = {}  # when each word was heard last
         self._until_s = 0.0
 
-    def apply(self, decoded: Decoded, placement: Placement | None) -> Findings:
+    def apply(self, decoded: Decoded, placement: Placed | None) -> Findings:
         assert isinstance(decoded, HeardClasses)
         now_s = decoded.ended_s
         if decoded.anew:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -28,12 +29,15 @@ from .store.models import ModelFiles
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """What a pipeline asks for. ``gives``: what its source does; None: no source is known."""
+    """What a pipeline asks for. ``gives``: what its source does; None: no source is known.
+    ``batch``: how many pictures it may look at at once.
+    """
 
     threads: int
     delegate: Delegate | None
     fit: Fit
     gives: Gives | None = None
+    batch: int = 1
 
 
 Loaded = WeakValueDictionary[Hashable, Engines]
@@ -83,6 +87,7 @@ def try_out(
         threads=threads,
         delegate=delegate,
         remembers=files.facts.remembers,
+        batch=options.batch,
         sha256=files.facts.sha256,
         budget_ms=files.sidecar.latency_budget_ms,
         cancelled=cancelled,
@@ -91,7 +96,9 @@ def try_out(
 
 def understand(files: ModelFiles, probed: Probed, options: LoadOptions) -> Examined:
     """The second part: what it is."""
-    reading = read_model(files, probed.inputs, probed.outputs, options.gives)
+    reading = read_model(
+        files, probed.inputs, probed.outputs, options.gives, batches=options.batch > 1
+    )
     for outputs in probed.doubtful_outputs(reading.task.stored):
         reading.task.decoder.decode(outputs)  # knows which of the numbers count
     return Examined(probed, reading)
@@ -113,7 +120,9 @@ def build_model(
     """
     engines = _engines(files, path, options, loaded)
     if reading is None:
-        reading = read_model(files, engines.inputs, engines.outputs, options.gives)
+        reading = read_model(
+            files, engines.inputs, engines.outputs, options.gives, batches=options.batch > 1
+        )
     spec = ModelSpec(
         name=name,
         sha256=files.facts.sha256,
@@ -162,14 +171,25 @@ def unknown_labels(allowed: Sequence[str] | None, known: Sequence[str]) -> str |
     A number is one that it may have: a class without a label goes by it.
     """
     missing = [label for label in allowed or () if label not in known and not label.isdecimal()]
-    if not missing:
+    return f"{_no_labels(missing, known)}: nothing is published for it" if missing else None
+
+
+def nothing_to_crop(wanted: AbstractSet[str] | None, known: Sequence[str]) -> str | None:
+    """A sentence where a model has none of the labels that are to be cropped (casefolded; None:
+    all); None where it has one, or its classes go by numbers.
+    """
+    if not wanted or not known or wanted & {label.casefold() for label in known}:
         return None
+    return _no_labels(sorted(wanted), known)
+
+
+def _no_labels(missing: Sequence[str], known: Sequence[str]) -> str:
     parts = []
     for label in missing:
         near = " or ".join(f'"{name}"' for name in nearest(label, known))
         parts.append(f'"{label}"' + (f" (did you mean {near}?)" if near else ""))
     plural = "s" if len(missing) > 1 else ""
-    return f"the model has no label{plural} {', '.join(parts)}: nothing is published for it"
+    return f"the model has no label{plural} {', '.join(parts)}"
 
 
 def refuse_untrackable(reading: Reading, tracked: bool) -> None:
@@ -179,3 +199,13 @@ def refuse_untrackable(reading: Reading, tracked: bool) -> None:
             f"it does {reading.task.name}, and only the objects of a detection can be tracked: "
             "take its track, zones and lines out, or name another model"
         )
+
+
+def crop_misfit(name: str, task: str) -> str | None:
+    """Why nothing that pipeline ``name`` finds can be cropped; None: it can."""
+    if task == "detection":
+        return None
+    return (
+        f"pipeline {name} does {task}, and only the objects of a detection can be cropped: name "
+        "another pipeline in crop.from, or give that one another model"
+    )

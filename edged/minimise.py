@@ -23,14 +23,15 @@ class Minimiser:
     coarse: float | None
     min_count: int
 
-    def apply(self, findings: Findings) -> Findings:
-        """What may be told of one frame's findings."""
+    def apply(self, findings: Findings, among: Findings | None = None) -> Findings:
+        """What may be told of one frame's findings; ``among``: all that count, None: they do."""
+        among = findings if among is None else among
         if people := [each for each in findings if isinstance(each, Person)]:
-            return tuple(map(self._person, people)) if len(people) >= self.min_count else ()
+            return tuple(map(self._person, people)) if len(among) >= self.min_count else ()
         found = [each for each in findings if isinstance(each, Detection)]
         if not found:
             return findings
-        counts = Counter(each.label for each in found)
+        counts = Counter(each.label for each in among if isinstance(each, Detection))
         return tuple(
             msgspec.structs.replace(each, box=self.box(each.box))
             for each in found

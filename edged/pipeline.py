@@ -1,7 +1,7 @@
 """One frame's or window's journey: from the slot through the model to the publisher.
 
     slot -> model (preprocess, invoke, decode) -> filter -> tracking -> presence -> minimiser
-    -> cadence -> publish
+    -> cadence -> publish, and the frame with what was found -> feeds of crops
 
 What is said of frames here holds for windows of samples too.
 
@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from .cadence import Cadence
+from .crops import CropFeed, Sighting
 from .dataclass import dataclass
 from .engine.held_up import undisturbed_ns
 from .errors import ModelError, NotFinite
@@ -29,7 +30,7 @@ from .handoff import Closed, LatestSlot
 from .minimise import Minimiser
 from .model import Model
 from .presence.stage import Presence
-from .records import HeardClasses, Latency, Result
+from .records import Frame, HeardClasses, Latency, Result
 from .samples import Captured
 from .service.metrics import PipelineStats
 from .slots import Turn
@@ -109,6 +110,9 @@ class Pipeline:
         self._before: Serving | None = None  # while there is a trial
         self._trial: Trial | None = None
         self._worked_ms = 0.0  # the last invocation's, by the model's own clock
+        self.feeds: tuple[CropFeed, ...] = ()
+        """Of the pipelines that look at what is found here; may be set from any thread."""
+        self._sighting: Sighting | None = None  # for them
 
     def swap(self, serving: Serving, before: Serving | None = None) -> None:
         """Let a model serve from the next frame on; from any thread.
@@ -147,6 +151,15 @@ class Pipeline:
             finally:
                 self.busy_since_ns = None
                 self._turn.end()
+            if self._sighting is not None:
+                self._show()
+
+    def _show(self) -> None:
+        """Not before the turn is over: those who look may have to be waited for."""
+        sighting, self._sighting = self._sighting, None
+        assert sighting is not None
+        for feed in self.feeds:
+            feed.look(sighting)
 
     def _serve_next(self, frame: Captured, serving: Serving) -> Serving:
         """One frame, by what was swapped in where that has come; what serves the next one."""
@@ -226,6 +239,7 @@ class Pipeline:
             findings = self._tracking.apply(findings, threshold, frame.captured_ns)
         if self._presence is not None:
             self._presence.take(findings, frame.captured_ns)
+        exact = findings
         if self._minimiser is not None:
             findings = self._minimiser.apply(findings)
         now_ns = time.monotonic_ns()
@@ -239,11 +253,12 @@ class Pipeline:
         )
         happens = isinstance(inference.decoded, HeardClasses)
         due = self._cadence.due(findings, now_ns, happens=happens)
-        if due:
+        sequence = next(self._sequence) if due else None
+        if sequence is not None:
             self._publish(
                 Result(
                     pipeline=self.name,
-                    sequence=next(self._sequence),
+                    sequence=sequence,
                     captured_ns=frame.captured_ns,
                     model=model.ref,
                     latency_ms=latency,
@@ -253,6 +268,8 @@ class Pipeline:
             )
             self._unsent = True
         self.stats.record(latency, published=due)
+        if self.feeds and isinstance(frame, Frame):
+            self._sighting = Sighting(frame, exact, sequence)
 
     def _let_others_work(self) -> None:
         """The publisher on the last result, the source on the next frame: not before this thread

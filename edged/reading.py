@@ -48,11 +48,14 @@ def read_model(
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
     gives: Gives | None = None,
+    *,
+    batches: bool = False,
 ) -> Reading:
     """``inputs`` and ``outputs`` are as the runtime has them; ``gives``: what the source does, None
-    where there is none. Raises ModelError.
+    where there is none; ``batches``: whether it may be one that takes any number at once. Raises
+    ModelError.
     """
-    found = describe(files, inputs, outputs, gives)
+    found = describe(files, inputs, outputs, gives, batches=batches)
     task, input_ = find_task(found.outputs, found.told), found.input
     if task.from_0_to_1 and found.input_told.normalization is None:
         tensor = inputs[found.position]
@@ -90,9 +93,11 @@ def describe(
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
     gives: Gives | None,
+    *,
+    batches: bool = False,
 ) -> Described:
     """Raises ModelError."""
-    _refuse_dynamic(inputs)
+    _refuse_dynamic(inputs, batches)
     position, feedback = _find_inputs(inputs, outputs)
     tensor = inputs[position]
     of_input = input_told(files, tensor, position)
@@ -140,8 +145,10 @@ def _distinct(labels: Labels, numbers: int) -> Labels:
     return labels
 
 
-def _refuse_dynamic(inputs: Sequence[TensorSpec]) -> None:
+def _refuse_dynamic(inputs: Sequence[TensorSpec], batches: bool) -> None:
     for tensor in inputs:
+        if batches and len(inputs) == 1 and -1 not in tensor.shape_signature[1:]:
+            return
         if -1 in tensor.shape_signature:
             shape = "x".join("?" if n == -1 else str(n) for n in tensor.shape_signature)
             what = "batch" if tensor.shape_signature[0] == -1 else "shape"

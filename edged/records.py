@@ -364,8 +364,24 @@ def _label_of(finding: Finding) -> str | None:
 # Times are of the monotonic clock (ns); the publisher makes wall-clock time of them when it sends.
 
 
+class CropOf(msgspec.Struct, frozen=True):
+    """What a picture shows that is a part of a frame: an object that ``pipeline`` has found, as it
+    told it. ``box`` is in shares of the original frame; ``sequence`` is that of the result that
+    told of it, None where none did; ``track`` None: it has no number (yet).
+    """
+
+    pipeline: str
+    sequence: int | None
+    label: str
+    score: float
+    box: Box
+    track: int | None
+
+
 class Result(msgspec.Struct, frozen=True):
-    """What one frame came to. ``findings`` are of the kind that ``task`` says."""
+    """What one frame came to. ``findings`` are of the kind that ``task`` says. ``crop`` None: the
+    whole frame was looked at.
+    """
 
     pipeline: str
     sequence: int
@@ -374,6 +390,7 @@ class Result(msgspec.Struct, frozen=True):
     latency_ms: Latency
     task: str
     findings: Findings
+    crop: CropOf | None = None
 
 
 class EventType(enum.Enum):

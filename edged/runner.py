@@ -13,6 +13,8 @@ from .baseline import Baseline
 from .cadence import Cadence
 from .capture import Capture, CaptureState
 from .cascade import Alarm, Trigger
+from .crop_pipeline import CropPipeline
+from .crops import CropFeed, CropRule, Followed, weight
 from .dataclass import dataclass
 from .errors import ModelError
 from .events import Event, about
@@ -21,7 +23,7 @@ from .gate import MotionGate, MotionRule
 from .handoff import LatestSlot
 from .health import HealthLamp
 from .keywords import KeywordFilter
-from .loading import LoadOptions, refuse_untrackable, unknown_labels
+from .loading import LoadOptions, crop_misfit, refuse_untrackable, unknown_labels
 from .minimise import Minimiser
 from .model import Model
 from .pipeline import Pipeline, Serving
@@ -68,6 +70,7 @@ class Plan:
     ``trigger`` None: it runs all the time. ``track`` None: objects are not tracked. ``minimiser``
     None: all is told. ``gate`` None: all frames are inferred. ``presence`` None: no events are
     made, and nothing is counted. ``tells``: which of "result", "event" and "counts" may leave.
+    ``crop``: at which objects of another pipeline it looks; None: it has a source of its own.
     """
 
     name: str
@@ -86,10 +89,19 @@ class Plan:
     gate: MotionRule | None = None
     presence: Rules | None = None
     tells: frozenset[str] = frozenset({"result"})
+    crop: CropRule | None = None
+
+    @property
+    def depends_on(self) -> str | None:
+        """The pipeline without which this one has nothing to do."""
+        if self.crop is not None:
+            return self.crop.pipeline
+        return self.trigger.pipeline if self.trigger is not None else None
 
 
 class Runner:
-    """Runs one pipeline. ``publish`` takes its records, from several threads.
+    """Runs one pipeline. ``source`` is None where its plan says ``crop``. ``publish`` takes its
+    records, from several threads.
 
     It waits for its first model; the intake thread gives it that and all later ones. ``on_trial``
     hands the end of a trial on to that thread. ``on_model`` is called when another model serves or
@@ -99,7 +111,7 @@ class Runner:
     def __init__(
         self,
         plan: Plan,
-        source: Source,
+        source: Source | None,
         cadence: Cadence,
         sequence: Iterator[int],
         *,
@@ -129,23 +141,14 @@ class Runner:
         self._health = HealthLamp(plan.name, publish)
         self._stats = PipelineStats(time.monotonic_ns())
         self._alarm = Alarm(now_ns) if plan.trigger else None
-        slot: LatestSlot[Captured] = LatestSlot()
+        slot: LatestSlot[Captured] = LatestSlot(weight)
         self._slot = slot
-        self._capture = Capture(
-            plan.name,
-            source,
-            slot,
-            fps=plan.fps,
-            realtime=plan.realtime,
-            on_state=self._on_capture_state,
-            alarm=self._alarm,
-            gate=MotionGate(plan.gate, self._wants_all) if plan.gate else None,
-            prepare=self._prepare,
-        )
+        self.feed = CropFeed(plan.crop, slot, self._on_capture_state) if plan.crop else None
+        self._capture = self.feed or self._capture_of(source)
         self._presence = (
             Presence(plan.name, plan.presence, publish) if plan.presence is not None else None
         )
-        self._pipeline = Pipeline(
+        self._pipeline = (CropPipeline if plan.crop else Pipeline)(
             plan.name,
             slot,
             cadence,
@@ -162,6 +165,21 @@ class Runner:
         )
         # A hung inference is beyond reach: the process must be able to end all the same.
         self._thread = threading.Thread(target=self._run, name=f"infer-{plan.name}", daemon=True)
+
+    def _capture_of(self, source: Source | None) -> Capture:
+        plan = self.plan
+        assert source is not None
+        return Capture(
+            plan.name,
+            source,
+            self._slot,
+            fps=plan.fps,
+            realtime=plan.realtime,
+            on_state=self._on_capture_state,
+            alarm=self._alarm,
+            gate=MotionGate(plan.gate, self._wants_all) if plan.gate else None,
+            prepare=self._prepare,
+        )
 
     # ---- called by the daemon ------------------------------------------------------------------
 
@@ -195,16 +213,34 @@ class Runner:
             alarm.wake(trigger.for_s)
 
     def retire(self) -> None:
-        """Nobody will start it any more: it ends, where it runs just now after its time."""
-        if self._alarm is not None:
-            with self._changed:
+        """Nobody will start it any more, or give it crops: it ends, where it runs just now after
+        its time, or with the last of them.
+        """
+        with self._changed:
+            if self._alarm is not None:
                 self._alarm.retire()
-                self._changed.notify_all()
+            if self.feed is not None:
+                self.feed.retire()
+            self._changed.notify_all()
 
     @property
     def is_over(self) -> bool:
-        """Whether it sleeps, and nobody will start it any more."""
+        """Whether it sleeps, and nobody will start it any more, or give it crops."""
+        if self.feed is not None:
+            return self.feed.over
         return self._alarm is not None and self._alarm.over
+
+    def show_to(self, feeds: tuple[CropFeed, ...]) -> None:
+        """Let pipelines of crops see what is found here."""
+        self._pipeline.feeds = feeds
+
+    def followed(self) -> Followed | None:
+        """What pipelines of crops are to know of this one; None: nothing yet."""
+        if self._health.shown is None:
+            return None
+        active = self.active
+        misfit = crop_misfit(self.plan.name, active.task) if active else None
+        return Followed(*self._health.shown, misfit)
 
     def check(self) -> None:
         """Notice what does not come on, and keep the pace; called about once a second."""
@@ -428,6 +464,10 @@ class Runner:
         self._publish(ModelReport(self.plan.name, self.active, candidate))
         if bad and self._serving is None:
             self._health.stopped(f"no model: {reason}", expected=False)
+            if self.feed is not None:
+                with self._changed:
+                    self.feed.give_up()
+                    self._changed.notify_all()
 
     def _tell_serving(self, model: Model) -> None:
         log.info(
@@ -466,7 +506,9 @@ class Runner:
             self._end_events()
             self.ended = True
             why = "the recording"
-            if self.plan.trigger is not None and self.is_over:
+            if self.plan.crop is not None:
+                why = f"pipeline {self.plan.crop.pipeline}, whose objects it looks at,"
+            elif self.plan.trigger is not None and self.is_over:
                 why = f"pipeline {self.plan.trigger.pipeline}, which starts it,"
             self._health.stopped(f"{why} has ended", expected=True)
             self._on_end()
@@ -495,7 +537,7 @@ class Runner:
             self._health.source(None)
         elif state is CaptureState.ASLEEP:
             self._end_events()
-            self._health.asleep(f"asleep until {self.plan.trigger}")
+            self._health.asleep(reason or f"asleep until {self.plan.trigger}")
         elif state is CaptureState.LOST:
             self._health.source(reason)
         # ENDED is told by the runner's thread, once the last frame was inferred.

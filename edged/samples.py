@@ -7,9 +7,11 @@ opening of their source, those that were lost too: so a gap shows, wherever one 
 from __future__ import annotations
 
 import enum
+from dataclasses import replace
 
 from .dataclass import dataclass
-from .records import FloatArray, Frame, Size
+from .engine.geometry import Rect
+from .records import CropOf, FloatArray, Frame, Size, UInt8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,47 @@ class Gives(enum.Enum):
     WINDOWS = "windows"
 
 
-Captured = Frame | Window
-"""What a source gives, and one inference looks at."""
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A part of a frame that is looked at by itself: ``part`` in the frame's pixels, and what it
+    shows.
+    """
+
+    part: Rect
+    of: CropOf
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """What is to be looked at of another pipeline's frame; there may be nothing. They are cut out
+    when they are looked at, and until then the frame is referred to as it is.
+    """
+
+    frame: Frame
+    crops: tuple[Crop, ...]
+
+    @property
+    def captured_ns(self) -> int:
+        return self.frame.captured_ns
+
+    @property
+    def arrived_ns(self) -> int:
+        return self.frame.arrived_ns
+
+    def pictures(self) -> list[Frame]:
+        """Each crop as a frame whose pixels are a view of the whole one's."""
+        return [replace(self.frame, pixels=_within(self.frame, crop.part)) for crop in self.crops]
+
+
+def _within(frame: Frame, part: Rect) -> UInt8Array:
+    return frame.pixels[part.y : part.y + part.height, part.x : part.x + part.width]
+
+
+Given = Frame | Window
+"""What a source gives."""
+
+Captured = Given | Crops
+"""What a source gives, or another pipeline, and one step looks at."""
 
 Want = Size | WindowShape | None
 """What a model asks of a source; None: nothing."""

@@ -190,7 +190,7 @@ def _inside_one_of(
 
 
 def _inside_table(kind: mi.StructType, table: dict[str, Any], path: str) -> Iterator[Problem]:
-    fields = {field.name: field for field in kind.fields}
+    fields = {field.encode_name: field for field in kind.fields}
     cls = cast(type[Table], kind.cls)
     for key, value in table.items():
         if key in fields:

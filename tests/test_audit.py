@@ -304,3 +304,59 @@ def test_what_is_set_of_a_sensor_is_told(tmp_path: Path) -> None:
         for name in tree.everything()
     )
     assert "/dev/iio:device*" in [place.where for place in told.reads]
+
+
+CROPS = """
+[[pipelines]]
+name = "species"
+model = "birds"
+max_results = 5
+labels = ["wren", "kite"]
+"""
+
+
+def of_crops(first: str, crop: str, source: str = SYNTHETIC) -> Any:
+    """What is told of the results of the second of two pipelines."""
+    text = f'{FRONT}{first}\n{source}{CROPS}crop = {{from = "front"{crop}}}\n'
+    *_, found = (sent for sent in audited(text).sends if sent.kind == "result")
+    return found
+
+
+def test_a_longest_result_of_a_crop_follows_from_both_pipelines() -> None:
+    crop: dict[str, Any] = {
+        "pipeline": "front",
+        "label": "person",
+        "score": 0.1234,
+        "box": [0.1234] * 4,
+        "sequence": 2**53 - 1,
+    }
+    bare = result_of(FRONT + SYNTHETIC).most_bytes
+    whole = of_crops("", "")
+    assert {"crop", "crop.pipeline", "crop.label", "crop.track"} <= {
+        field.path for field in whole.fields
+    }
+    for first, more in (("", {}), ("track = {}", {"track": 2**53 - 1})):
+        added = msgspec.json.encode({"crop": crop | more})
+        found = of_crops(first, "")
+        # A detection with labels as long is as long; the names of pipeline and model differ.
+        longer = len("species") + len("birds") - len("front") - len("coco-ssd")
+        labels = 5 * (len("wren") - len("person"))
+        assert found.most_bytes == bare + longer + labels + len(added) - 1
+    silent = of_crops('publish = "events"', "")
+    assert silent.most_bytes == whole.most_bytes - len(f',"sequence":{2**53 - 1}')
+
+
+@pytest.mark.parametrize(
+    ("first", "crop", "source", "per_hour", "why"),
+    [
+        ("", "", SYNTHETIC, 1801 * 8, "0.5 frames a second (source.fps), 8 boxes each"),
+        ("", ", max_boxes = 2", SYNTHETIC, 1801 * 2, ", 2 boxes each (crop.max_boxes)"),
+        ("", "", SYNTHETIC.replace("0.5", "0"), None, "source.fps bounds it"),
+    ],
+)
+def test_how_many_results_of_crops_there_are_follows_from_the_firsts_frames(
+    first: str, crop: str, source: str, per_hour: int | None, why: str
+) -> None:
+    found = of_crops(first, crop, source)
+    assert found.most_per_hour == per_hour
+    assert why in found.why

@@ -8,10 +8,12 @@ import pytest
 
 from edged.build import load_options, make_plan, make_source, mqtt_settings, spool_settings
 from edged.config import Config, Pipeline, Spool, parse_config
+from edged.crops import CropRule
 from edged.engine.geometry import Fit
 from edged.engine.runtime import Delegate
 from edged.errors import ConfigError
 from edged.gate import MotionRule
+from edged.minimise import Minimiser
 from edged.publish import SpoolSettings
 from edged.publish.tls import TlsFiles
 from edged.records import Size
@@ -151,3 +153,45 @@ def test_the_spool_lies_in_the_state_directory_and_0_bytes_mean_none(tmp_path: P
 
     assert made == SpoolSettings(Path("/var/lib/edged/spool.db"), "this-boot", 2**20, 60)
     assert spool_settings(Spool(max_bytes=0), Path("/var/lib/edged"), tmp_path) is None
+
+
+def test_a_pipeline_of_crops_goes_by_the_one_whose_objects_it_looks_at() -> None:
+    text = """
+[[pipelines]]
+name = "front"
+model = "m"
+coarse = 0.2
+min_count = 2
+zones = [{name = "z", polygon = [[0, 0], [1, 0], [0, 1]]}]
+source = {kind = "video", path = "a.mp4", realtime = false}
+[[pipelines]]
+name = "close"
+model = "n"
+coarse = 0.1
+crop = {from = "front", label = "Straße", max_boxes = 3, margin = 0.5}
+[[pipelines]]
+name = "counts"
+model = "n"
+only = "counts"
+coarse = 0.3
+crop = {from = "front"}
+"""
+    pipelines = parse_config(text.encode(), "edged.toml").pipelines
+    front, close, counts = (make_plan(each, pipelines) for each in pipelines)
+    assert front.crop is None
+    assert close.crop == CropRule(
+        "front",
+        frozenset({"strasse"}),
+        0.5,
+        3,
+        tracked=True,
+        telling=Minimiser(0.2, 2),
+        waits=True,
+        empty=False,
+    )
+    assert (close.source_kind, close.fps, close.options.batch) == ("crop", None, 3)
+    assert close.minimiser == Minimiser(0.2, 1)
+    assert close.depends_on == "front"
+    assert counts.crop is not None
+    assert (counts.crop.empty, counts.crop.labels) == (True, None)
+    assert counts.minimiser == Minimiser(0.3, 1)

@@ -17,7 +17,7 @@ import numpy as np
 from ..dataclass import dataclass
 from ..inputs import LogMelInput, WindowInput
 from ..records import AnyArray, Frame, PixelOrder, Size
-from ..samples import Captured, Channel, Gives, Window
+from ..samples import Channel, Given, Gives, Window
 from ..sources.scene import Scene
 
 _HELD = 4
@@ -60,7 +60,7 @@ class Kept:
     def megabytes(self) -> float:
         return self.values.nbytes / 2**20
 
-    def item(self, number: int) -> Captured:
+    def item(self, number: int) -> Given:
         """One of them, as if it came just now."""
         values = self.values[number % len(self.values)]
         now_ns = time.monotonic_ns()

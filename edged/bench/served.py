@@ -22,7 +22,7 @@ from ..daemon import Daemon
 from ..errors import EdgedError
 from ..publish.settings import MqttSettings, Version
 from ..records import Latency, ModelReport, Record, Result, Verdict
-from ..samples import Captured, Want
+from ..samples import Given, Want
 from ..service.logs import start_logging
 from ..sources import NotYet
 from .answers import ENDED, answer, say
@@ -51,7 +51,7 @@ class OnOrder:
     def open(self, want: Want) -> None:
         """Nothing is to be opened, and what is given does not depend on what is wanted."""
 
-    def read(self) -> Captured:
+    def read(self) -> Given:
         if not self._left:
             try:
                 self._left = self._orders.get(timeout=_STEP_S)

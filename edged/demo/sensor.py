@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import config as configuration
 from ..build import make_source
-from ..samples import Captured, Want
+from ..samples import Given, Want
 from ..sources import Gap, Source
 from .stage import Show, play
 
@@ -57,7 +57,7 @@ class Overheard:
     def open(self, want: Want) -> None:
         self._source.open(want)
 
-    def read(self) -> Captured | None:
+    def read(self) -> Given | None:
         """Called from the capture thread; as ``Source.read``, but for the gaps."""
         try:
             window = self._source.read()

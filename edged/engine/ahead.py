@@ -24,12 +24,15 @@ PROBE = "edged.engine.probe"
 
 
 class Request(msgspec.Struct, frozen=True):
-    """For the child. ``remembers`` is as of ``Engine``."""
+    """For the child. ``remembers`` is as of ``Engine``; ``batch``: so many at once, of a model that
+    takes any number.
+    """
 
     path: str
     threads: int
     delegate: Delegate | None
     remembers: bool
+    batch: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,16 @@ class Rect:
     def size(self) -> Size:
         return Size(self.width, self.height)
 
+    @classmethod
+    def around(cls, box: Box, frame: Size, margin: float) -> Rect:
+        """All pixels of a frame that a box in shares of it touches, at least one, with ``margin``
+        times its sides more on each side as far as the frame goes.
+        """
+        more_x, more_y = (box[2] - box[0]) * margin, (box[3] - box[1]) * margin
+        x, width = _touched(box[0] - more_x, box[2] + more_x, frame.width)
+        y, height = _touched(box[1] - more_y, box[3] + more_y, frame.height)
+        return cls(x, y, width, height)
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -97,6 +107,44 @@ class Placement:
             _middles(target.y, target.height, height / self.into.height),
             _middles(target.x, target.width, width / self.into.width),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Inset:
+    """As ``placement``, where what lies in the input is ``part`` of a larger ``frame``: shares are
+    those of the whole frame, and nothing comes to lie outside of the part.
+    """
+
+    placement: Placement
+    part: Rect
+    frame: Size
+
+    def to_frame(self, box: Box) -> Box:
+        x_min, y_min, x_max, y_max = self.placement.to_frame(box)
+        return (*self._whole(x_min, y_min), *self._whole(x_max, y_max))
+
+    def point_to_frame(self, x: float, y: float) -> tuple[float, float]:
+        return self._whole(*self.placement.point_to_frame(x, y))
+
+    def covered(self, height: int, width: int) -> tuple[slice, slice]:
+        """That of the part."""
+        return self.placement.covered(height, width)
+
+    def _whole(self, x: float, y: float) -> tuple[float, float]:
+        part, frame = self.part, self.frame
+        return (
+            min((part.x + x * part.width) / frame.width, 1.0),
+            min((part.y + y * part.height) / frame.height, 1.0),
+        )
+
+
+Placed = Placement | Inset
+
+
+def _touched(start: float, end: float, length_px: int) -> tuple[int, int]:
+    """The first of the pixels that are touched, and how many there are."""
+    first = min(max(math.floor(start * length_px), 0), length_px - 1)
+    return first, max(min(math.ceil(end * length_px), length_px) - first, 1)
 
 
 def _clipped(share: float) -> float:

@@ -60,6 +60,7 @@ class Engine:
         self.feedback: Mapping[int, int] = {}
         self.failed = False
         """Whether the last invocation has failed."""
+        self._batch = 1
 
     def _begun(self, path: Path | None) -> Any:
         """A new interpreter, of what is held in memory or else of the file."""
@@ -114,6 +115,26 @@ class Engine:
         """An output tensor's own memory, as stored. Drop it before invoke."""
         view: AnyArray = self._interpreter.tensor(self.outputs[position].index)()
         return view
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the file leaves open how many its one input holds, and nothing else."""
+        [first, *rest] = self.inputs[0].shape_signature or (0,)
+        return len(self.inputs) == 1 and first == -1 and -1 not in rest
+
+    def set_batch(self, count: int) -> None:
+        """Let its one input hold so many; it costs 0.2 ms where that changes. Raises ModelError."""
+        if count == self._batch:
+            return
+        tensor = self.inputs[0]
+        try:
+            self._interpreter.resize_tensor_input(tensor.index, [count, *tensor.shape[1:]])
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"the runtime cannot run {count} at once: {one_line(error)}"
+            ) from error
+        self._batch = count
 
     def invoke(self) -> None:
         """Run the model on what its inputs hold. Releases the GIL. Raises ModelError."""

@@ -95,6 +95,7 @@ def probe(
     threads: int,
     delegate: Delegate | None,
     remembers: bool = False,
+    batch: int = 1,
     sha256: str = "",
     budget_ms: float | None = None,
     wall_limit_s: float = WALL_LIMIT_S,
@@ -102,11 +103,11 @@ def probe(
 ) -> Probed:
     """Try the model file in a separate process, which ends soon after ``cancelled`` is set.
 
-    ``remembers`` is as of ``Engine``, ``budget_ms`` what the median invocation may take. Where the
-    file's ``sha256`` is told, a probe of the same bytes that was begun ahead will do. Raises
-    ModelError with what went wrong there, and ProbeCancelled.
+    ``remembers`` is as of ``Engine``, ``batch`` as of ``Request``, ``budget_ms`` what the median
+    invocation may take. Where the file's ``sha256`` is told, a probe of the same bytes that was
+    begun ahead will do. Raises ModelError with what went wrong there, and ProbeCancelled.
     """
-    request = Request(str(path), threads, delegate, remembers)
+    request = Request(str(path), threads, delegate, remembers, batch)
     child = ahead.take(sha256, request)
     if child is None:
         child = Child(ahead.PROBE, msgspec.json.encode(request), wall_limit_s=wall_limit_s)
@@ -148,15 +149,29 @@ def _try_model(encoded: bytes, channel: Channel) -> Probed:
         del outputs
     while len(times_ms) <= _TIMED and sum(times_ms[1:]) < _TIMED_MS:
         times_ms.append(_invoke_ms(engine, request.threads))
-    timed = times_ms[1:]
+    timed, outputs_of_one = times_ms[1:], engine.shaped_outputs()
+    if request.batch > 1 and engine.takes_batches:
+        _try_batch(engine, request.batch)
     return Probed(
         invoke_ms=float(np.median(timed)),
         invoke_p90_ms=float(np.percentile(timed, 90)),
         peak_memory_bytes=_peak_memory_bytes(),
         inputs=engine.inputs,
-        outputs=engine.shaped_outputs(),
+        outputs=outputs_of_one,
         not_finite=tuple(not_finite),
     )
+
+
+def _try_batch(engine: Engine, count: int) -> None:
+    """Raises ModelError where what it gives for several at once is not that of each."""
+    engine.set_batch(count)
+    engine.invoke()
+    for output in engine.shaped_outputs():
+        if output.shape[:1] != (count,):
+            raise ModelError(
+                f'its output "{output.name}" is {output.shown_shape} for a batch of {count}. '
+                "Export it with a fixed shape and a batch of 1"
+            )
 
 
 def _trial_inputs(

@@ -27,30 +27,45 @@ def result(record: records.Result, context: Context) -> wire.Closed:
         _model_ref(record.model),
         _latency(record.latency_ms),
     )
+    crop = UNSET if record.crop is None else _crop(record.crop)
     match record.task:
         case "classification":
             classes = tuple(_class_score(finding) for finding in record.findings)
-            return wire.ClassificationResult("edged.result/1", *shared, "classification", classes)
+            return wire.ClassificationResult(
+                "edged.result/1", *shared, "classification", classes, crop
+            )
         case "keyword":
             classes = tuple(_class_score(finding) for finding in record.findings)
             return wire.KeywordResult("edged.result/1", *shared, "keyword", classes)
         case "detection":
             detections = tuple(_detection(finding) for finding in record.findings)
-            return wire.DetectionResult("edged.result/1", *shared, "detection", detections)
+            return wire.DetectionResult("edged.result/1", *shared, "detection", detections, crop)
         case "segmentation":
             regions = tuple(_region(finding) for finding in record.findings)
-            return wire.SegmentationResult("edged.result/1", *shared, "segmentation", regions)
+            return wire.SegmentationResult("edged.result/1", *shared, "segmentation", regions, crop)
         case "pose":
             people = tuple(_person(finding) for finding in record.findings)
-            return wire.PoseResult("edged.result/1", *shared, "pose", people)
+            return wire.PoseResult("edged.result/1", *shared, "pose", people, crop)
         case "regression":
             values = dict(map(_value, record.findings))
-            return wire.RegressionResult("edged.result/1", *shared, "regression", values)
+            return wire.RegressionResult("edged.result/1", *shared, "regression", values, crop)
         case "anomaly":
             (anomaly,) = map(_anomaly, record.findings)
-            return wire.AnomalyResult("edged.result/1", *shared, "anomaly", anomaly)
+            return wire.AnomalyResult("edged.result/1", *shared, "anomaly", anomaly, crop)
         case task:
             raise MessageRefused(f"A result of the task {task!r} was not sent: it has no message.")
+
+
+def _crop(of: records.CropOf) -> wire.Crop:
+    x_min, y_min, x_max, y_max = map(_share, of.box)
+    return wire.Crop(
+        of.pipeline,
+        _label(of.label),
+        _share(of.score),
+        (x_min, y_min, x_max, y_max),
+        UNSET if of.track is None else of.track,
+        UNSET if of.sequence is None else of.sequence,
+    )
 
 
 def _model_ref(model: records.ModelRef) -> wire.ModelRef:

@@ -113,7 +113,22 @@ class Detection(Closed, frozen=True):
     track: Track | UnsetType = UNSET
 
 
+class Crop(Closed, frozen=True):
+    """What was looked at: an object that ``pipeline`` has found, as it told it. ``sequence`` is
+    that of its result, left out where it told none; ``track`` is left out where there is no number.
+    """
+
+    pipeline: Name
+    label: Label
+    score: Share
+    box: tuple[Share, Share, Share, Share]
+    track: Track | UnsetType = UNSET
+    sequence: Count | UnsetType = UNSET
+
+
 class _Result(Closed, frozen=True):
+    """``crop``, below, is left out where the whole frame was looked at."""
+
     schema: Literal["edged.result/1"]
     device: Name
     pipeline: Name
@@ -130,6 +145,7 @@ class ClassificationResult(_Result, frozen=True):
 
     task: Literal["classification"]
     classes: Annotated[tuple[ClassScore, ...], Meta(max_length=MAX_FINDINGS)]
+    crop: Crop | UnsetType = UNSET
 
 
 class KeywordResult(_Result, frozen=True):
@@ -144,6 +160,7 @@ class DetectionResult(_Result, frozen=True):
 
     task: Literal["detection"]
     detections: Annotated[tuple[Detection, ...], Meta(max_length=MAX_FINDINGS)]
+    crop: Crop | UnsetType = UNSET
 
 
 class Region(Closed, frozen=True):
@@ -158,6 +175,7 @@ class SegmentationResult(_Result, frozen=True):
 
     task: Literal["segmentation"]
     regions: Annotated[tuple[Region, ...], Meta(max_length=MAX_FINDINGS)]
+    crop: Crop | UnsetType = UNSET
 
 
 class Keypoint(Closed, frozen=True):
@@ -181,6 +199,7 @@ class PoseResult(_Result, frozen=True):
 
     task: Literal["pose"]
     people: Annotated[tuple[Person, ...], Meta(max_length=MOST_PEOPLE)]
+    crop: Crop | UnsetType = UNSET
 
 
 class RegressionResult(_Result, frozen=True):
@@ -188,6 +207,7 @@ class RegressionResult(_Result, frozen=True):
 
     task: Literal["regression"]
     values: Annotated[dict[Label, Number], Meta(max_length=MAX_FINDINGS)]
+    crop: Crop | UnsetType = UNSET
 
 
 class AnomalyValues(Closed, frozen=True):
@@ -205,6 +225,7 @@ class AnomalyResult(_Result, frozen=True):
 
     task: Literal["anomaly"]
     values: AnomalyValues
+    crop: Crop | UnsetType = UNSET
 
 
 RESULTS: dict[

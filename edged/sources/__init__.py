@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..errors import SourceError
-from ..samples import Captured, Samples, Want
+from ..samples import Given, Samples, Want
 
 
 class Unreadable(SourceError):
@@ -45,7 +45,7 @@ class Source(Protocol):
         else: what need not be touched for that stays as it is. Raises SourceError.
         """
 
-    def read(self) -> Captured | None:
+    def read(self) -> Given | None:
         """The next one, or None at the end of a recording; called from the capture thread.
 
         May block, for a bounded time. A recording that is played in real time stamps a frame

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..polygon import Polygon
 from ..records import AnyArray, Frame, UInt8Array
-from ..samples import Captured, Want
+from ..samples import Given, Want
 from . import Source
 
 _BLACK = (0, 0, 0)
@@ -40,7 +40,7 @@ class MaskedSource:
     def open(self, want: Want) -> None:
         self._source.open(want)
 
-    def read(self) -> Captured | None:
+    def read(self) -> Given | None:
         item = self._source.read()
         if isinstance(item, Frame):
             self._fill(item.pixels)

@@ -67,6 +67,14 @@ class Finding(Struct, frozen=True):
     track: int | None = None
 
 
+class Crop(Struct, frozen=True):
+    """What a result is of, where that is not a whole frame."""
+
+    pipeline: str
+    label: str
+    track: int | None = None
+
+
 class Result(Struct, frozen=True):
     """A result of whatever task."""
 
@@ -81,6 +89,7 @@ class Result(Struct, frozen=True):
     regions: tuple[Finding, ...] = ()
     people: tuple[Finding, ...] = ()
     values: dict[str, float] = {}
+    crop: Crop | None = None
 
 
 class Happening(Struct, frozen=True):

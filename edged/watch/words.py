@@ -150,9 +150,17 @@ def health(told: Health, now: datetime) -> str:
 def result(told: Result, now: datetime) -> str:
     """A result in a line, with all that was found."""
     took = milliseconds(told.latency_ms.get("total"))
-    text = f"#{told.sequence} {took} ms  {findings(told)}"
+    text = f"#{told.sequence} {took} ms  {findings(told)}{crop(told)}"
     late = captured_late(told, now)
     return f"{text}  (captured {late})" if late else text
+
+
+def crop(told: Result) -> str:
+    """What was looked at, where that is not a whole frame."""
+    if told.crop is None:
+        return ""
+    track = "" if told.crop.track is None else f" #{told.crop.track}"
+    return f"  in {_label(told.crop.label)}{track} of {safe(told.crop.pipeline)}"
 
 
 def captured_late(told: Result, now: datetime) -> str | None:

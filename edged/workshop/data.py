@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..dataclass import dataclass
 from ..errors import EdgedError, SourceError
-from ..samples import Captured, Gives, Want, WindowShape
+from ..samples import Given, Gives, Want, WindowShape
 from ..sources import Gap, NotYet, SampleSource, Unreadable
 from ..sources.csv_table import CsvSource, CsvTable
 from ..sources.images import SUFFIXES, ImagesSource
@@ -29,7 +29,7 @@ class Example:
     """One picture, or one window of a recording. ``file`` is seen from the data's directory."""
 
     file: Path
-    item: Captured
+    item: Given
 
     @property
     def label(self) -> str | None:
@@ -94,7 +94,7 @@ def _said(suffixes: frozenset[str]) -> str:
     return ", ".join(sorted(suffixes))
 
 
-def _items(file: Path, want: Want, passed_over: PassedOver) -> Iterator[Captured]:
+def _items(file: Path, want: Want, passed_over: PassedOver) -> Iterator[Given]:
     if not isinstance(want, WindowShape):
         source = ImagesSource(file, loop=False)
         source.open(want)
@@ -114,7 +114,7 @@ def _items(file: Path, want: Want, passed_over: PassedOver) -> Iterator[Captured
         passed_over(str(error))
 
 
-def _windows(source: WindowedSource, passed_over: PassedOver) -> Iterator[Captured]:
+def _windows(source: WindowedSource, passed_over: PassedOver) -> Iterator[Given]:
     """Raises SourceError where the file has failed."""
     try:
         while True:

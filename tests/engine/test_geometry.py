@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.engine.geometry import Fit, Placement, Rect, scaled_size
-from edged.records import Size
+from edged.engine.geometry import Fit, Inset, Placement, Rect, scaled_size
+from edged.records import Box, Size
 
 HD = Size(1280, 720)
 SQUARE = Size(300, 300)
@@ -92,3 +92,91 @@ def test_a_point_of_the_frame_comes_back_to_itself(
     back = placement.to_frame((x, y, x, y))
     assert back[0] == pytest.approx((cut.x + share_x * cut.width) / frame.width, abs=1e-4)
     assert back[1] == pytest.approx((cut.y + share_y * cut.height) / frame.height, abs=1e-4)
+
+
+# ---- parts of a frame ----------------------------------------------------------------------------
+
+shares = st.floats(0, 1)
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> Box:
+    """Some are lines or points; those that are found have an area, and may be under a pixel."""
+    (x_min, x_max), (y_min, y_max) = (
+        sorted(draw(st.tuples(shares, shares), label=axis)) for axis in "xy"
+    )
+    return x_min, y_min, x_max, y_max
+
+
+@given(boxes(), sizes, st.floats(0, 1))
+def test_a_part_around_a_box_is_within_the_frame_and_holds_all_of_the_box(
+    box: Box, frame: Size, margin: float
+) -> None:
+    part = Rect.around(box, frame, margin)
+    assert part.width >= 1
+    assert part.height >= 1
+    assert 0 <= part.x <= part.x + part.width <= frame.width
+    assert 0 <= part.y <= part.y + part.height <= frame.height
+    assert part.x <= box[0] * frame.width + 1e-6
+    assert part.y <= box[1] * frame.height + 1e-6
+    assert part.x + part.width >= box[2] * frame.width - 1e-6
+    assert part.y + part.height >= box[3] * frame.height - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("box", "margin", "part"),
+    [
+        ((0.25, 0.5, 0.5, 0.75), 0.0, Rect(320, 360, 320, 180)),
+        ((0.25, 0.5, 0.5, 0.75), 0.25, Rect(240, 315, 480, 270)),
+        ((0.75, 0.75, 1.0, 1.0), 0.5, Rect(800, 450, 480, 270)),  # as far as the frame goes
+        ((0.0, 0.0, 1.0, 1.0), 1.0, Rect(0, 0, 1280, 720)),
+        ((0.5, 0.5, 0.5001, 0.5001), 0.1, Rect(639, 359, 2, 2)),
+        ((0.9999, 0.9999, 1.0, 1.0), 0.0, Rect(1279, 719, 1, 1)),
+        ((1.0, 1.0, 1.0, 1.0), 0.0, Rect(1279, 719, 1, 1)),
+    ],
+)
+def test_the_pixels_around_a_box(box: Box, margin: float, part: Rect) -> None:
+    assert Rect.around(box, HD, margin) == part
+
+
+@given(boxes(), sizes, sizes, st.sampled_from(Fit), boxes())
+def test_what_is_found_in_a_part_comes_to_lie_in_it(
+    around: Box, frame: Size, into: Size, fit: Fit, found: Box
+) -> None:
+    part = Rect.around(around, frame, 0.1)
+    inset = Inset(Placement.of(part.size, into, fit), part, frame)
+    for box in (found, tuple(9 * share - 4 for share in found)):
+        x_min, y_min, x_max, y_max = inset.to_frame(box)
+        edge = 1e-9
+        assert part.x / frame.width - edge <= x_min <= x_max
+        assert x_max <= min((part.x + part.width) / frame.width + edge, 1.0)
+        assert part.y / frame.height - edge <= y_min <= y_max
+        assert y_max <= min((part.y + part.height) / frame.height + edge, 1.0)
+        assert inset.point_to_frame(*box[:2]) == (x_min, y_min)
+
+
+@given(boxes(), sizes, sizes, st.sampled_from(Fit), shares, shares)
+def test_the_way_from_the_frame_into_a_part_and_back_is_the_identity(
+    around: Box, frame: Size, into: Size, fit: Fit, x: float, y: float
+) -> None:
+    """For a point of what the model sees; the way there is written out here."""
+    part = Rect.around(around, frame, 0.1)
+    placement = Placement.of(part.size, into, fit)
+    cut, target = placement.cut, placement.target
+    at = (part.x + cut.x + x * cut.width, part.y + cut.y + y * cut.height)
+    seen = (
+        (target.x + x * target.width) / into.width,
+        (target.y + y * target.height) / into.height,
+    )
+    point = Inset(placement, part, frame).point_to_frame(*seen)
+    assert point == pytest.approx((at[0] / frame.width, at[1] / frame.height), abs=1e-9)
+
+
+@given(sizes, sizes, st.sampled_from(Fit), boxes())
+def test_a_part_that_is_the_whole_changes_nothing(
+    frame: Size, into: Size, fit: Fit, box: Box
+) -> None:
+    placement = Placement.of(frame, into, fit)
+    whole = Inset(placement, Rect(0, 0, frame.width, frame.height), frame)
+    assert whole.to_frame(box) == pytest.approx(placement.to_frame(box))
+    assert whole.covered(9, 7) == placement.covered(9, 7)

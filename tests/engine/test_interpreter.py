@@ -178,3 +178,23 @@ def test_without_any_delegate_the_runtimes_own_kernels_run() -> None:
 
     assert delegated(None)  # XNNPACK
     assert not delegated(Delegate(NO_DELEGATE))
+
+
+def test_a_model_for_any_number_runs_as_many_as_it_is_set_to() -> None:
+    many = engine("classifier_float32_dynamic_batch")
+    assert many.takes_batches
+    assert not engine("classifier_float32").takes_batches
+    pictures = np.zeros((5, 32, 32, 3), np.float32)
+    pictures[np.arange(5), :, :, np.arange(5) % 3] = 1.0
+    for count in (5, 1, 3, 3):
+        many.set_batch(count)
+        many.input_view()[...] = pictures[:count]
+        many.invoke()
+        scores = many.output(0)
+        assert scores.shape == (count, 3)
+        assert scores.argmax(axis=1).tolist() == [0, 1, 2, 0, 1][:count]
+
+
+def test_a_model_that_cannot_be_run_on_several_says_so() -> None:
+    with pytest.raises(ModelError, match="the runtime cannot run 3 at once"):
+        engine("detector_tf1").set_batch(3)

@@ -7,13 +7,15 @@ import shutil
 import struct
 import threading
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from edged.decoders.detection import DetectionDecoder, DetectionRoles
 from edged.engine.geometry import Fit
-from edged.engine.probe import Probed, StoredArray, probe
+from edged.engine.interpreter import Engine
+from edged.engine.probe import Probed, StoredArray, _try_batch, probe
 from edged.errors import ModelError, ProbeCancelled
 from edged.loading import LoadOptions, examine
 from edged.reading import read_model
@@ -158,3 +160,40 @@ def test_a_large_real_model_is_tried(testdata: Path) -> None:
     files = read_model_files(testdata / "models" / "coco_ssd_mobilenet_v1_quant.tflite")
     path = testdata / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
     assert examine(files, path, LoadOptions(1, None, Fit.STRETCH)).probed.invoke_ms > 1
+
+
+@pytest.mark.parametrize(("shape", "fits"), [((3, 7), True), ((1, 7), False), ((), False)])
+def test_what_a_model_gives_for_several_must_be_that_of_each(
+    shape: tuple[int, ...], fits: bool
+) -> None:
+    class Several:
+        """An engine that has been set to so many."""
+
+        count = 1
+
+        def set_batch(self, count: int) -> None:
+            self.count = count
+
+        def invoke(self) -> None:
+            assert self.count == 3
+
+        def shaped_outputs(self) -> tuple[TensorSpec, ...]:
+            return (TensorSpec(0, "scores", shape, shape, "float32", None),)
+
+    engine = cast("Engine", Several())
+    if fits:
+        _try_batch(engine, 3)
+        return
+    with pytest.raises(ModelError) as refused:
+        _try_batch(engine, 3)
+    shown = "x".join(map(str, shape)) or "a single number"
+    assert str(refused.value) == (
+        f'its output "scores" is {shown} for a batch of 3. Export it with a fixed shape and a '
+        "batch of 1"
+    )
+
+
+def test_a_model_for_any_number_is_tried_on_as_many_as_there_may_be() -> None:
+    path = MODELS / "classifier_float32_dynamic_batch.tflite"
+    found = probe(path, threads=1, delegate=None, batch=8)
+    assert [t.shape for t in (*found.inputs, *found.outputs)] == [(1, 32, 32, 3), (1, 3)]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from home_assistant import HomeAssistant
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from edged.records import (
     Candidate,
     ClassScore,
     Counts,
+    CropOf,
     Detection,
     Findings,
     Health,
@@ -407,3 +409,12 @@ def test_what_is_seen_is_available_while_the_device_and_the_pipeline_run(
     hass = running(word, state)
     assert hass.available("front-objects") == hass.available("front-class") == available
     assert hass.available("front-health") == hass.available("temperature") == (word == ONLINE)
+
+
+def test_a_crop_shows_what_was_found_in_the_last_one() -> None:
+    hass = told("front")
+    of = CropOf("front", 12, "bird", 0.8, (0.1, 0.2, 0.3, 0.4), 7)
+    looked = result("classification", ClassScore("kite", 0.6))
+    hear(hass, msgspec.structs.replace(looked, crop=of))
+    assert hass.state("front-class") == "kite"
+    assert hass.attributes("front-class") == {"labels": ["kite"]}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from edged.records import (
     AnomalyInfo,
     Candidate,
     ClassScore,
+    CropOf,
     Detection,
     Frame,
     Health,
@@ -603,3 +605,49 @@ def test_whatever_comes_is_either_valid_or_refused(
         numbers = (score, *box)
         fine = all(0 <= number <= 1 for number in numbers) and 0 <= wait <= 1e9
         assert not (fine and 0 <= sequence < 2**63)
+
+
+def test_a_result_of_a_crop_tells_what_was_looked_at(
+    context: Context, a_result: Callable[..., Result]
+) -> None:
+    of = CropOf("front", 12, "bird", 0.812_349, (0.1, 0.2, 0.3, 1 / 3), 7)
+    result = msgspec.structs.replace(
+        a_result(0), task="classification", findings=(ClassScore("kite", 0.5),), crop=of
+    )
+    assert decoded(result, context)["crop"] == {
+        "pipeline": "front",
+        "label": "bird",
+        "score": 0.8123,
+        "box": [0.1, 0.2, 0.3, 0.3333],
+        "track": 7,
+        "sequence": 12,
+    }
+    without = msgspec.structs.replace(of, track=None, sequence=None)
+    told = decoded(msgspec.structs.replace(result, crop=without), context)["crop"]
+    assert sorted(told) == ["box", "label", "pipeline", "score"]
+    assert "crop" not in decoded(msgspec.structs.replace(result, crop=None), context)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"box": (0.0, 0.0, 1.5, 1.0)},
+        {"box": (0.0, 0.0, math.nan, 1.0)},
+        {"box": (0.0, 0.0, 1.0)},
+        {"score": 1.5},
+        {"score": np.zeros(1)},
+        {"track": 0},
+        {"sequence": -1},
+        {"pipeline": b"\xff\xd8"},
+        {"pipeline": "front\x1b[2J"},
+        {"label": b"\xff\xd8"},
+    ],
+)
+def test_what_is_no_crop_does_not_leave(
+    context: Context, a_result: Callable[..., Result], wrong: dict[str, Any]
+) -> None:
+    of = CropOf("front", 12, "bird", 0.8, (0.1, 0.2, 0.3, 0.4), 7)
+    with pytest.raises(MessageRefused):
+        encode(
+            msgspec.structs.replace(a_result(0), crop=msgspec.structs.replace(of, **wrong)), context
+        )

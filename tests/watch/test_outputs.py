@@ -90,3 +90,14 @@ def test_a_note_cannot_do_anything_to_a_terminal() -> None:
     errors = io.StringIO()
     Lines(io.StringIO(), errors).note("subscription edged/\x1b[2J: refused")
     assert errors.getvalue() == "edged: subscription edged/\\x1b[2J: refused\n"
+
+
+def test_a_line_of_a_crop_tells_what_was_looked_at(feeder: Feeder) -> None:
+    crop = {"pipeline": "front", "label": "bird", "score": 0.8, "box": [0, 0, 1, 1]}
+    kite = {"detections": (), "classes": [{"label": "kite", "score": 0.66}]}
+    (text,) = [each.text for each in feeder.result(0, "pi/species", **kite, crop=crop)]
+    assert text.endswith("kite 0.66  in bird of front")
+    tracked = crop | {"track": 7, "label": "\x1b[2J"}
+    (text,) = [each.text for each in feeder.result(1, "pi/species", **kite, crop=tracked)]
+    assert text.isprintable()
+    assert text.endswith(" #7 of front")
