@@ -26,7 +26,7 @@ from .reading import describe, read_model
 from .records import TensorSpec
 from .samples import Gives
 from .store.minisign import PublicKey
-from .store.models import TELLING, ModelFiles, read_model_files
+from .store.models import TELLING, ModelFiles, read_model_files_named
 from .store.signature import load_keys, state_of
 from .toml_text import printable
 
@@ -59,7 +59,7 @@ class Inspected:
 
 def inspect(path: Path, keys: Sequence[PublicKey] = ()) -> Inspected:
     """Raises ModelError where the file can't be read as a model at all."""
-    files = read_model_files(path)
+    files = read_model_files_named(path)
     examined, delegated, problem = None, None, None
     inputs: tuple[Input, ...] = ()
     weighed: tuple[Weighed, ...] = ()

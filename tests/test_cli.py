@@ -199,7 +199,7 @@ def test_a_password_that_cannot_be_read_is_status_78(edged: Run, tmp_path: Path)
 def test_a_traceback_is_shown_with_debug_and_never_without(edged: Run, tmp_path: Path) -> None:
     path = tmp_path / "text.tflite"
     path.write_text("no model")
-    said = "edged: no TFLite model: it is a text file\n"
+    said = f"edged: {path}: no TFLite model: it is a text file\n"
     assert edged("model", "inspect", path) == (1, "", said)
     status, out, error = edged("model", "inspect", "--debug", path)
     assert (status, out) == (1, "")
@@ -302,7 +302,9 @@ def test_inspect_of_what_is_no_model_is_one_sentence(
     broken.write_bytes((SMALL_MODELS / "detector_tf1.tflite").read_bytes()[:1000])
     status, out, error = edged("model", "inspect", *json_too, broken)
     assert (status, out) == (1, "")
-    assert error.startswith("edged: truncated: 1,000 bytes, but its tables reach to byte 2,")
+    assert error.startswith(
+        f"edged: {broken}: truncated: 1,000 bytes, but its tables reach to byte 2,"
+    )
 
 
 # ---- check ---------------------------------------------------------------------------------------

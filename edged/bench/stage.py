@@ -13,7 +13,7 @@ from ..errors import EdgedError
 from ..loading import LoadOptions, examine
 from ..reading import Reading
 from ..records import TensorSpec
-from ..store.models import ModelFiles, read_model_files
+from ..store.models import ModelFiles, read_model_files_named
 from .contestant import Contestant
 from .items import Kept
 from .settings import engine_arguments, toml_lines
@@ -54,7 +54,7 @@ class Tried:
 
 def try_model(path: Path, options: LoadOptions) -> Tried:
     """In a process of its own, as the daemon does. Raises EdgedError."""
-    files = read_model_files(path)
+    files = read_model_files_named(path)
     examined = examine(files, path, options)
     reading = examined.reading
     if reading.task.name == "keyword":

@@ -20,7 +20,7 @@ from ..golden import read_golden
 from ..store.catalog import Catalog, Entry, already, load_catalog, refuse_other, unpack
 from ..store.fetch import MAX_BYTES, PAUSES_S, Progress, fetch, refuse_unsafe
 from ..store.install import install, make_directory, refuse_unreadable
-from ..store.models import BESIDE, SIGNATURE, SUFFIX, read_model_files
+from ..store.models import BESIDE, SIGNATURE, SUFFIX, read_model_files_named
 from ..store.pypi import download_package
 from ..store.signature import SUFFIX as SIGNED
 from ..store.watched import path_in
@@ -106,7 +106,7 @@ def _get(order: Order, places: Places, downloads: Downloads, tell: Tell, catalog
         return _from_catalog(order, entry, places, downloads, tell)
     path = Path(order.what)
     if "/" in order.what or path.name.endswith(SUFFIX) or path.is_file():
-        files = read_model_files(path)
+        files = read_model_files_named(path)
         golden = {
             each.given.name: each.given.data
             for each in read_golden(files.sidecar.goldens, path.parent)

@@ -88,6 +88,15 @@ def read_model_files(path: Path, name: str | None = None) -> ModelFiles:
     return understood(read_bytes(path), path, name)
 
 
+def read_model_files_named(path: Path) -> ModelFiles:
+    """As ``read_model_files``; each message names the file."""
+    try:
+        return read_model_files(path)
+    except ModelError as error:
+        told = str(error)
+        raise ModelError(told if str(path) in told else f"{path}: {told}") from error
+
+
 def read_bytes(path: Path) -> ModelBytes:
     """Of the model at ``path`` and of what lies beside it. Raises ModelError, ConfigError."""
     try:

@@ -21,10 +21,10 @@ from ..sources.csv_table import CsvSource
 from ..sources.wav import WavSource
 from ..store.atomic import DISK, Disk
 from ..store.golden_tables import ExpectTable, GoldenTable
-from ..store.models import ModelFiles
+from ..store.models import ModelFiles, read_model_files_named
 from .data import Data, find_data
 from .recorded import refuse_missing, with_golden
-from .subject import read_model_files_named, take
+from .subject import take
 
 Tell = Callable[[str], None]
 

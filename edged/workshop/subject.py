@@ -10,7 +10,7 @@ from ..engine.geometry import Fit
 from ..errors import ModelError
 from ..loading import Examined, LoadOptions, examine
 from ..samples import Gives
-from ..store.models import ModelFiles, read_model_files
+from ..store.models import ModelFiles, read_model_files_named
 from .data import Data
 
 _TAKES = {
@@ -41,15 +41,6 @@ def take(path: Path, data: Data | None, fit: Fit = Fit.STRETCH) -> Subject:
         if data is not None:
             _refuse_other_kind(path, files, data)
         raise ModelError(f"{path} cannot be used: {error}") from error
-
-
-def read_model_files_named(path: Path) -> ModelFiles:
-    """As ``read_model_files``; each message names the file."""
-    try:
-        return read_model_files(path)
-    except ModelError as error:
-        told = str(error)
-        raise ModelError(told if str(path) in told else f"{path}: {told}") from error
 
 
 def _refuse_other_kind(path: Path, files: ModelFiles, data: Data) -> None:

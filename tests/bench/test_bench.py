@@ -77,9 +77,10 @@ def test_a_model_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, capsys:
 
 
 def test_a_file_that_is_no_model_is_told_in_a_sentence(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "model.tflite").write_text("hello\n" * 100)
-    assert main(["bench", str(tmp_path / "model.tflite")]) == 1
-    assert capsys.readouterr().err == "edged: no TFLite model: it is a text file\n"
+    path = tmp_path / "model.tflite"
+    path.write_text("hello\n" * 100)
+    assert main(["bench", str(path)]) == 1
+    assert capsys.readouterr().err == f"edged: {path}: no TFLite model: it is a text file\n"
 
 
 def test_a_model_of_windows_gets_windows_of_its_shape() -> None:
