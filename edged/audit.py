@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from . import config as configuration
 from .audit_files import Place, connects, reads, writes
-from .dataclass import dataclass
 from .publish import bounds
 from .publish.attempts import most_connections_per_hour
 from .publish.commands import MOST_PER_MINUTE
@@ -30,8 +31,7 @@ _HOUR_S = 3600
 _OF_FINDINGS = ("result", "event", "counts")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """One topic. ``most_bytes`` are of a message's payload; ``refused_over`` says whether the types
     would allow more than the limit, so that some would be refused. ``most_per_hour`` None: the
     configuration sets no bound; ``why`` says where the bound comes from, or what would set one.
@@ -52,16 +52,14 @@ class Sent:
         return None if self.most_per_hour is None else self.most_per_hour * self.most_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """A topic that is subscribed to."""
 
     topic: str
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(msgspec.Struct, frozen=True):
     """All of it. ``listens`` is empty: the daemon accepts no connections. ``most_kept_bytes``: what
     is kept while the broker is away, and sent afterwards, beside what comes then.
     """

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from . import config as configuration
 from .announcer import FILE_NAME as HOME_ASSISTANT_FILE
-from .dataclass import dataclass
 from .event_ledger import FILE_NAME as EVENTS_FILE
 from .publish.settings import addresses
 from .store.baselines import FILE_NAME as BASELINES_FILE
@@ -20,8 +21,7 @@ from .store.models import BESIDE, SUFFIX
 _PACKAGE = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A path (``*``: one name or a part of one) or an address, and what for."""
 
     where: str

@@ -11,7 +11,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .cascade import Alarm
 from .errors import EdgedError

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from .dataclass import dataclass
+import msgspec
+
 from .records import Result, labels_of
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(msgspec.Struct, frozen=True):
     """Results of ``pipeline`` with ``label``, in capitals or not, or (None) with anything found.
 
     Each of them starts the pipeline for ``for_s``, or lets it go on for as long from now.

@@ -6,11 +6,12 @@ import argparse
 import os
 import secrets
 import sys
-from dataclasses import replace
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from .errors import MissingExtra
 

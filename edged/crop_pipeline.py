@@ -13,8 +13,9 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
+import msgspec
+
 from .cadence import Cadence, Publish
-from .dataclass import dataclass
 from .engine.geometry import Inset
 from .filter import Filter
 from .minimise import Minimiser
@@ -26,8 +27,7 @@ from .samples import Captured, Crop, Crops
 _MOST_TRACKS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(msgspec.Struct, frozen=True):
     """What was found in one crop."""
 
     crop: Crop

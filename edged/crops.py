@@ -14,8 +14,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
+import msgspec
+
 from .capture import CaptureState
-from .dataclass import dataclass
 from .engine.geometry import Rect
 from .handoff import Closed, LatestSlot
 from .minimise import Minimiser
@@ -23,8 +24,7 @@ from .records import CropOf, Detection, Findings, Frame, HealthState, Size
 from .samples import Captured, Crop, Crops, Want
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True):
     """What a pipeline has found in a frame, best first and as exactly as it knows; ``sequence`` is
     that of the result that told of it, None where none did.
     """
@@ -34,8 +34,7 @@ class Sighting:
     sequence: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class CropRule:
+class CropRule(msgspec.Struct, frozen=True):
     """Which objects of ``pipeline`` are looked at: those with one of ``labels`` (casefolded; None:
     all), the best ``most`` of a frame, each with ``margin`` times its sides around it.
 
@@ -83,8 +82,7 @@ class CropRule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(msgspec.Struct, frozen=True):
     """How the other pipeline is. ``misfit``: why its model finds nothing to look at."""
 
     state: HealthState

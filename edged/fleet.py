@@ -7,7 +7,9 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+
+import msgspec
+from msgspec.structs import replace
 
 from . import config as configuration
 from .build import make_plan, masked
@@ -15,7 +17,6 @@ from .cadence import Cadence, Publish
 from .cascade import Trigger
 from .crop_pipeline import CropCadence
 from .crops import CropFeed, Followed
-from .dataclass import dataclass
 from .events import Event, about
 from .intake import Intake
 from .loading import nothing_to_crop, unknown_labels
@@ -44,8 +45,7 @@ _STOP_S = 2.0
 _DISABLED = "disabled by a command"
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(msgspec.Struct, frozen=True):
     """Whom the pipelines tell, from their own threads too. ``on_change``: of what ``infos`` gives;
     ``on_ended``: a recording is over.
     """

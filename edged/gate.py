@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import cv2
+import msgspec
 import numpy as np
 
-from .dataclass import dataclass
 from .records import Frame, PixelOrder, Size, UInt8Array
 from .samples import Captured
 
@@ -31,8 +31,7 @@ _LUMINANCE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MotionRule:
+class MotionRule(msgspec.Struct, frozen=True):
     """There is motion where ``share`` of the picture (0..1) differs by ``contrast`` levels of 255
     or more. Frames pass for ``hold_s`` after it, and one ``heartbeat_s`` after the last that did.
     """

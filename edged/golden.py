@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .dataclass import dataclass
+import msgspec
+
 from .engine.confined import Channel, parent_of_request, serve
 from .engine.runtime import Delegate
 from .engine.sandbox import WALL_LIMIT_S, run_confined
@@ -38,24 +39,21 @@ _MAX_BYTES = 32 << 20
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """The bytes of an input, as they were when its model was taken."""
 
     name: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Golden:
+class Golden(msgspec.Struct, frozen=True):
     """A golden input, and what it comes to."""
 
     given: Given
     expect: ExpectTable
 
 
-@dataclass(frozen=True, slots=True)
-class HowToRun:
+class HowToRun(msgspec.Struct, frozen=True):
     """``remembers`` is as of ``Engine``."""
 
     path: Path
@@ -64,8 +62,7 @@ class HowToRun:
     remembers: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(msgspec.Struct, frozen=True):
     """For the child. It comes from the daemon, which the child may trust; not the other way."""
 
     how: HowToRun

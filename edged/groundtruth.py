@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
-from .dataclass import dataclass
 from .records import Box, Detection
 from .sources.scene import Truth
 
@@ -19,8 +19,7 @@ LEAST_OVERLAP = 0.5
 LEAST_VISIBLE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """Right detections, wrong ones, and shapes that were not found; counts of frames add up."""
 
     true_positives: int = 0
@@ -108,8 +107,7 @@ def mean_average_precision(
     return sum(told) / len(told)
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(msgspec.Struct, frozen=True):
     score: float
     right: bool
 

@@ -6,10 +6,11 @@ channels) the sidecar says it, else what the pipeline's source gives.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from .dataclass import dataclass
+import msgspec
+from msgspec.structs import replace
+
 from .engine.geometry import Fit
 from .engine.preprocess import Normalization, PixelRule, Preprocessor, is_picture, pixel_rule
 from .engine.windows import SampleRule, WindowFiller, is_window, sample_rule, window_shape
@@ -27,8 +28,7 @@ _FRAME_KINDS = "picamera2, v4l2, video, images"
 _SAMPLE_KINDS = "iio, microphone, wav, csv"
 
 
-@dataclass(frozen=True, slots=True)
-class PictureInput:
+class PictureInput(msgspec.Struct, frozen=True):
     """``position`` is of the input that gets the frame; ``order`` None: RGB, or grey for one."""
 
     what: ClassVar = "pixels"
@@ -46,8 +46,7 @@ class PictureInput:
         return Preprocessor(tensor, self.pixels, self.order, fit)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowInput:
+class WindowInput(msgspec.Struct, frozen=True):
     """``position`` is of the input that gets the window."""
 
     what: ClassVar = "samples"
@@ -63,8 +62,7 @@ class WindowInput:
         return WindowFiller(tensor, self.samples)
 
 
-@dataclass(frozen=True, slots=True)
-class LogMelInput:
+class LogMelInput(msgspec.Struct, frozen=True):
     """``position`` is of the input that gets log-mel ``features`` of a window of ``sound``."""
 
     what: ClassVar = "sound"
@@ -84,8 +82,7 @@ class LogMelInput:
         return LogMelFiller(tensor, self.sound, self.log_mel, self.features)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamInput:
+class StreamInput(msgspec.Struct, frozen=True):
     """``position`` is of the input that gets features of a stream of sound, time and again."""
 
     what: ClassVar = "sound"
@@ -107,8 +104,7 @@ class StreamInput:
 Input = PictureInput | WindowInput | LogMelInput | StreamInput
 
 
-@dataclass(frozen=True, slots=True)
-class InputTold:
+class InputTold(msgspec.Struct, frozen=True):
     """What a model's files tell of its input. ``features``: as of the table, or a manifest's."""
 
     table: InputTable

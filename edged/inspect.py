@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from .config import default_config_path, load_config
-from .dataclass import dataclass
 from .decoders.weighing import Weighed, explain
 from .engine.delegated import Delegated, find_delegated
 from .engine.geometry import Fit
@@ -35,8 +34,7 @@ log = logging.getLogger("edged.inspect")
 _LABELS_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(msgspec.Struct, frozen=True):
     """``problem`` says why the model would be refused; ``examined`` is None then, and ``inputs``
     empty. ``weighed`` is empty too where it does not run. It holds what the input takes with a
     camera and with a sensor, as far as it does.

@@ -16,7 +16,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .dataclass import dataclass
+import msgspec
+
 from .engine import ahead
 from .errors import EdgedError, ProbeCancelled
 from .events import Event, about
@@ -38,8 +39,7 @@ from .trial import Expected
 log = logging.getLogger("edged.intake")
 
 
-@dataclass(frozen=True, slots=True)
-class _Lying:
+class _Lying(msgspec.Struct, frozen=True):
     """What lay in the directory, and what it held (a hash, None where it could not be read): a
     change may leave the fingerprint as it was. The times of some file systems are as coarse as two
     seconds, and those of a file that is being written are set before its bytes are.

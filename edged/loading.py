@@ -9,7 +9,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from .dataclass import dataclass
+import msgspec
+
 from .engine.engines import Engines
 from .engine.geometry import Fit
 from .engine.interpreter import Engine
@@ -27,8 +28,7 @@ from .store.labels import nearest
 from .store.models import ModelFiles
 
 
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
+class LoadOptions(msgspec.Struct, frozen=True):
     """What a pipeline asks for. ``gives``: what its source does; None: no source is known.
     ``batch``: how many pictures it may look at at once.
     """
@@ -44,8 +44,7 @@ Loaded = WeakValueDictionary[Hashable, Engines]
 """What serves, and can be shared: for as long as any model uses it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True):
     """A model that was tried and understood, not loaded here."""
 
     probed: Probed

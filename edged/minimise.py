@@ -7,14 +7,12 @@ from collections import Counter
 
 import msgspec
 
-from .dataclass import dataclass
 from .records import Box, Detection, Findings, Keypoint, Person
 
 _CELL_DECIMALS = 3  # a box may reach so far into a cell, in parts of it, that is not told
 
 
-@dataclass(frozen=True, slots=True)
-class Minimiser:
+class Minimiser(msgspec.Struct, frozen=True):
     """``coarse``: the side, in shares of the frame, of the cells that boxes are widened to; None:
     they stay as they are, and keypoints go to the middle of theirs. ``min_count``: a label of which
     there are fewer boxes is left out, and so are fewer people.

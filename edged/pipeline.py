@@ -17,11 +17,12 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+
+import msgspec
+from msgspec.structs import replace
 
 from .cadence import Cadence
 from .crops import CropFeed, Sighting
-from .dataclass import dataclass
 from .engine.held_up import undisturbed_ns
 from .errors import ModelError, NotFinite
 from .events import Event, Lasting, about
@@ -42,8 +43,7 @@ log = logging.getLogger("edged.pipeline")
 NS_PER_MS = 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(msgspec.Struct, frozen=True):
     """A model that serves or is to serve, with its pipeline's filter for its labels.
 
     ``bundle`` names it in the private store. ``expected`` is None where no trial is needed: the

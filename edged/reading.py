@@ -7,9 +7,10 @@ inspect`` and for the daemon. Whatever had to be assumed is said in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from .dataclass import dataclass
+import msgspec
+from msgspec.structs import replace
+
 from .decoders.outputs import Output
 from .decoders.task import Task, Told
 from .decoders.tasks import find_task
@@ -27,8 +28,7 @@ from .told import can_be_scaled, input_told, told_of
 _FOUND_IN_PICTURES = {"detection": "boxes", "segmentation": "regions", "pose": "people"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """How edged runs a model.
 
     ``input`` is what gets the frame or the window; ``feedback`` maps the other inputs' positions to
@@ -76,8 +76,7 @@ def read_model(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(msgspec.Struct, frozen=True):
     """What a reading is made of; ``position`` is that of the input that is fed."""
 
     position: int

@@ -15,8 +15,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from .dataclass import dataclass
-
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 AnyArray = npt.NDArray[Any]
@@ -33,8 +31,7 @@ class PixelOrder(enum.Enum):
     GRAY = "gray"
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(msgspec.Struct, frozen=True):
     """Width and height in pixels."""
 
     width: int
@@ -44,8 +41,7 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One picture from a source.
 
     ``pixels`` is uint8, H x W x 3 in ``order`` (H x W where that is GRAY), C-contiguous. Nobody
@@ -61,8 +57,7 @@ class Frame:
     order: PixelOrder
 
 
-@dataclass(frozen=True, slots=True)
-class Quantization:
+class Quantization(msgspec.Struct, frozen=True):
     """Affine quantisation of a whole tensor: ``real = (stored - zero_point) * scale``."""
 
     scale: float
@@ -79,8 +74,7 @@ class Quantization:
         return f"scale {self.scale:.6g}, zero point {self.zero_point}"
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
+class TensorSpec(msgspec.Struct, frozen=True):
     """A model's input or output. ``quantization`` is None for a tensor that has none.
 
     ``shape_signature`` is ``shape`` with -1 where a dimension is dynamic. ``index`` is the
@@ -99,8 +93,7 @@ class TensorSpec:
         return "x".join(map(str, self.shape)) or "a single number"
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorTable:
+class AnchorTable(msgspec.Struct, frozen=True):
     """Anchors that a model file holds: ``anchors`` float64 (n, 4), x centre, y centre, width,
     height in shares of the input; ``origin`` says where. The rest is how boxes are told as the
     difference from them, as far as the file says it: the ``scales`` of x, y, width and height,
@@ -114,8 +107,7 @@ class AnchorTable:
     logits: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
+class ModelSpec(msgspec.Struct, frozen=True):
     """Which model serves. ``version`` is the first 12 hex digits of ``sha256``."""
 
     name: str
@@ -162,15 +154,13 @@ MOST_PEOPLE = 10
 # ---- what a decoder gives: arrays -------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredClasses:
+class ScoredClasses(msgspec.Struct, frozen=True):
     """Classification: ``scores`` float32, shape (classes,), each 0..1."""
 
     scores: FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class HeardClasses:
+class HeardClasses(msgspec.Struct, frozen=True):
     """Keyword: what was said of a stream's last moments, one after the other: ``scores`` of each,
     float32, shape (classes,), 0..1; there may be no moment.
 
@@ -201,8 +191,7 @@ class ScoredBoxes(msgspec.Struct, frozen=True):
         return cls(list(map(tuple, boxes.tolist())), scores.tolist(), classes.tolist())
 
 
-@dataclass(frozen=True, slots=True)
-class ClassMap:
+class ClassMap(msgspec.Struct, frozen=True):
     """Segmentation: the class of each pixel of the *model input*, uint16 (height, width), which may
     be coarser than the input.
     """
@@ -210,8 +199,7 @@ class ClassMap:
     classes: npt.NDArray[np.uint16]
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredPeople:
+class ScoredPeople(msgspec.Struct, frozen=True):
     """Pose: n people with their keypoints, in the order of ``KEYPOINTS``.
 
     ``points`` float32 (n, 17, 2), ``x, y`` as shares of the *model input*; ``point_scores`` float32
@@ -223,15 +211,13 @@ class ScoredPeople:
     scores: FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(msgspec.Struct, frozen=True):
     """Regression: ``values`` float32, shape (n,), finite, in the model's own units."""
 
     values: FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class Reconstruction:
+class Reconstruction(msgspec.Struct, frozen=True):
     """What an autoencoder makes of its input: ``error`` is the mean of the squared differences
     between the two, in the units of the model's input (normalised), finite and not negative.
     """
@@ -401,8 +387,7 @@ class EventType(enum.Enum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(msgspec.Struct, frozen=True):
     """An event: something is there, from ``started_ns`` to ``seen_ns`` as far as is known.
 
     ``id`` is the same from its start to its end. ``track`` None: all of the label together;
@@ -422,8 +407,7 @@ class Happening:
     seen_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneCounts:
+class ZoneCounts(msgspec.Struct, frozen=True):
     """How many are inside by their labels; how many came in and left since the pipeline began."""
 
     inside: dict[str, int]
@@ -431,16 +415,14 @@ class ZoneCounts:
     left: int
 
 
-@dataclass(frozen=True, slots=True)
-class LineCounts:
+class LineCounts(msgspec.Struct, frozen=True):
     """How many went over a line since the pipeline began, as seen from its start to its end."""
 
     to_left: int
     to_right: int
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """How many are there, by their labels; fewer than ``min_count`` of one are not told."""
 
     pipeline: str
@@ -465,8 +447,7 @@ class HealthState(enum.Enum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """A pipeline's state, why (None while all is well), and since when."""
 
     pipeline: str
@@ -489,8 +470,7 @@ class Verdict(enum.Enum):
     UNCHANGED = "unchanged"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """The last model file that was tried; ``version`` is None where there was no file to hash."""
 
     name: str
@@ -500,8 +480,7 @@ class Candidate:
     at_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class ModelReport:
+class ModelReport(msgspec.Struct, frozen=True):
     """Which model serves a pipeline (None: none does), and what became of the last candidate."""
 
     pipeline: str
@@ -509,8 +488,7 @@ class ModelReport:
     candidate: Candidate | None
 
 
-@dataclass(frozen=True, slots=True)
-class AnomalyInfo:
+class AnomalyInfo(msgspec.Struct, frozen=True):
     """The error over which an anomaly detector calls its input unusual; None while it learns that,
     until ``learning_until_ns`` of the monotonic clock, or longer where little comes to learn from.
     """
@@ -519,16 +497,14 @@ class AnomalyInfo:
     learning_until_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneInfo:
+class ZoneInfo(msgspec.Struct, frozen=True):
     """``labels`` are those that the configuration names; none: whatever the model knows."""
 
     name: str | None
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineInfo:
+class PipelineInfo(msgspec.Struct, frozen=True):
     """A pipeline as ``P/info`` tells it; ``model`` and ``task`` are None while no model serves.
 
     ``enabled`` and ``threshold`` are what is in force, be it by a command. ``threshold`` is None
@@ -550,8 +526,7 @@ class PipelineInfo:
     lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Info:
+class Info(msgspec.Struct, frozen=True):
     """What ``P/info`` tells of the device."""
 
     runtime: str
@@ -623,16 +598,14 @@ class SpoolMetrics(msgspec.Struct, frozen=True):
 ChipFlag = Literal["under-voltage", "frequency-capped", "throttled", "soft-temperature-limit"]
 
 
-@dataclass(frozen=True, slots=True)
-class Throttling:
+class Throttling(msgspec.Struct, frozen=True):
     """What the Pi's firmware does to the processor, by the names of its flags."""
 
     now: tuple[ChipFlag, ...]
     since_boot: tuple[ChipFlag, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(msgspec.Struct, frozen=True):
     """What ``P/metrics`` tells; values that the machine does not give are None."""
 
     uptime_s: float
@@ -666,8 +639,7 @@ class EntityKind(enum.Enum):
     WAITING = "waiting"
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(msgspec.Struct, frozen=True):
     """One thing that Home Assistant shows; ``pipeline`` is None for what is of the device.
 
     ``part``: of this zone or line alone; ``label``: of what goes by it alone.
@@ -679,16 +651,14 @@ class Entity:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DiscoveryPlace:
+class DiscoveryPlace(msgspec.Struct, frozen=True):
     """Where a device is announced: Home Assistant's prefix, and the device as its topic has it."""
 
     prefix: str
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(msgspec.Struct, frozen=True):
     """What Home Assistant is told of a device; without any entity it is to forget the device.
 
     ``gone``: the component ids of what it was told of before and is to remove. ``brief``: only what
@@ -702,8 +672,7 @@ class Announcement:
     brief: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What became of a command. ``topic`` and ``correlation`` are where and how it asked for it."""
 
     topic: str

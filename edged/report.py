@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .dataclass import dataclass
+import msgspec
 
 
-@dataclass(slots=True)
-class Report:
+class Report(msgspec.Struct):
     """Tells each finding as it is made, and remembers whether all is well."""
 
     tell: Callable[[str], None]

@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from weakref import WeakSet
+
+import msgspec
+from msgspec.structs import replace
 
 from .baseline import Baseline
 from .cadence import Cadence
@@ -15,7 +17,6 @@ from .capture import Capture, CaptureState
 from .cascade import Alarm, Trigger
 from .crop_pipeline import CropPipeline
 from .crops import CropFeed, CropRule, Followed, weight
-from .dataclass import dataclass
 from .errors import ModelError
 from .events import Event, about
 from .filter import Filter
@@ -61,8 +62,7 @@ MODEL_PATIENCE_S = 120.0
 HUNG_AFTER_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What a pipeline is to be, in plain values.
 
     ``frame_size`` is the size that the source was asked for, where it can scale its frames for

@@ -7,15 +7,15 @@ opening of their source, those that were lost too: so a gap shows, wherever one 
 from __future__ import annotations
 
 import enum
-from dataclasses import replace
 
-from .dataclass import dataclass
+import msgspec
+from msgspec.structs import replace
+
 from .engine.geometry import Rect
 from .records import CropOf, FloatArray, Frame, Size, UInt8Array
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(msgspec.Struct, frozen=True):
     """One channel of a sensor: ``accel_x`` in ``m/s^2``. ``unit`` is empty where it is unknown."""
 
     name: str
@@ -25,8 +25,7 @@ class Channel:
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(msgspec.Struct, frozen=True):
     """A block of samples as a source gives it, without a gap inside.
 
     ``values``: float32, samples x channels, in the units of ``channels``; sound is one channel,
@@ -44,8 +43,7 @@ class Samples:
     arrived_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """What a model looks at: ``samples`` float32, time x channels, at ``rate_hz``, without a gap.
 
     It stands where a frame stands: ``number`` counts windows, ``captured_ns`` is the time of the
@@ -63,8 +61,7 @@ class Window:
     first: int
 
 
-@dataclass(frozen=True, slots=True)
-class WindowShape:
+class WindowShape(msgspec.Struct, frozen=True):
     """The windows that a model asks for, of all the source's channels.
 
     ``length`` and ``hop`` (from one window's first sample to the next one's) are in samples at
@@ -84,8 +81,7 @@ class Gives(enum.Enum):
     WINDOWS = "windows"
 
 
-@dataclass(frozen=True, slots=True)
-class Crop:
+class Crop(msgspec.Struct, frozen=True):
     """A part of a frame that is looked at by itself: ``part`` in the frame's pixels, and what it
     shows.
     """
@@ -94,8 +90,7 @@ class Crop:
     of: CropOf
 
 
-@dataclass(frozen=True, slots=True)
-class Crops:
+class Crops(msgspec.Struct, frozen=True):
     """What is to be looked at of another pipeline's frame; there may be nothing. They are cut out
     when they are looked at, and until then the frame is referred to as it is.
     """

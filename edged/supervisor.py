@@ -13,7 +13,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from .dataclass import dataclass
+import msgspec
+
 from .events import Event, about
 from .records import HealthState
 from .service.notify import Notifier
@@ -27,8 +28,7 @@ STATUS_EVERY_S = 10.0
 _START_STEP_S, _START_SAID_S = 30.0, 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Vitals:
+class Vitals(msgspec.Struct, frozen=True):
     """How a pipeline gets on. ``state`` is None until it has frames and a model, or said why not.
 
     ``busy_since_ns`` (monotonic): since when the model has had the frame in hand; None: it has
@@ -43,8 +43,7 @@ class Vitals:
     inferred: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(msgspec.Struct, frozen=True):
     """Beside the pipelines: results that wait for the broker, and threads that have died."""
 
     waiting: int

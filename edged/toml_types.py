@@ -8,11 +8,8 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from .dataclass import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """``path`` is the key's path from the table that tells the problem; ``text`` what is wrong."""
 
     path: str
@@ -43,8 +40,7 @@ class Library(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """How a type is written in TOML, and made of what is written.
 
     ``form`` is an annotation; ``make`` takes the written value and the directory where relative

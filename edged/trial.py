@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from .dataclass import dataclass
+import msgspec
 
 LEAST_RESULTS = 50
 LEAST_S = 5.0
@@ -23,8 +23,7 @@ _FAR_OVER = 3.0
 _JITTER_MS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """Milliseconds of one invocation: as the probe measured it, and as the sidecar allows."""
 
     invoke_ms: float

@@ -13,13 +13,13 @@ import itertools
 import json
 import os
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from msgspec.structs import replace
 
 from edged.bench.settings import DEFAULT
 from edged.cadence import Cadence, Publish

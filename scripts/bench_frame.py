@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import statistics
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 from bench_told import REPO, TESTDATA, parser, tell
+from msgspec.structs import replace
 
 from edged.bench.contestant import Contestant
 from edged.bench.figures import BESIDES, OVERHEAD, median_rate_hz, rate_ratio, spreads

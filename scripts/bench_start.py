@@ -18,10 +18,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from bench_frame import PHOTO, naive, shown
 from bench_told import parser, plot_values, tell
+from msgspec.structs import replace
 
 from edged.bench.contestant import PATIENCE_S, Contestant
 from edged.bench.plot import figure

@@ -7,8 +7,8 @@ object is half hidden, and there are some where nothing is. Frames come unevenly
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -16,8 +16,7 @@ Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True):
     """``objects`` at a time, of ``classes`` kinds, for ``seconds`` at ``fps``, of whose frames
     ``dropped`` (a share) are lost. Sizes are shares of the frame, ``speed`` shares a second.
     """
@@ -36,8 +35,7 @@ class Scene:
     tremble: float = 0.04  # of a box, in parts of its size
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(msgspec.Struct, frozen=True):
     """One frame: what is there (``ids``, ``truth``) and what was detected. Boxes (n, 4) are
     ``x_min, y_min, x_max, y_max`` in shares of the frame.
     """

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from household import House, load
+from msgspec.structs import replace
 from patience import PATIENCE_S
 from scripted import NOTHING_LEARNT, PLAN, Scripted, Told
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 from household import BLUE, GREEN, RED, House, load
+from msgspec.structs import replace
 
 from edged.cadence import Publish
 from edged.crop_pipeline import CropCadence, CropPipeline, Looked, minimised, together

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from household import PATIENCE_S
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edged.capture import CaptureState
 from edged.crops import CropFeed, CropRule, Followed, Sighting, weight

@@ -8,11 +8,11 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from spools import BOOT, EARLIER, PATIENCE_S, mounted
 
 from edged.clock import SystemClock

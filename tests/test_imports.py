@@ -110,7 +110,7 @@ def test_sqlite_is_only_imported_where_there_is_a_spool() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_dataclasses_are_the_quick_ones() -> None:
+def test_records_are_structs_which_a_start_makes_forty_times_faster_than_dataclasses() -> None:
     for name, text in FILES.items():
-        usual = "dataclasses.dataclass" in imported(name, ast.parse(text))
-        assert not usual or name == "dataclass.py", f"{name}: from .dataclass import dataclass"
+        usual = {"dataclasses", "dataclasses.dataclass"} & set(imported(name, ast.parse(text)))
+        assert not usual, f"{name}: class X(msgspec.Struct, frozen=True)"

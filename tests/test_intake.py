@@ -16,11 +16,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from household import SMALL_MODELS, House
+from msgspec.structs import replace
 from patience import PATIENCE_S
 from scripted import NOTHING_LEARNT, PLAN, Scripted, Told, candidate
 from signing import SIGNED, Signer

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from household import OPTIONS, SMALL_MODELS, House
+from msgspec.structs import replace
 from sounds import AUDIO, bursts, windows
 
 from edged.engine.interpreter import Engine

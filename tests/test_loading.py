@@ -6,7 +6,6 @@ The numbers are those of ``tests/models/README.md``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from household import BLUE, GREEN, OPTIONS, RED, House
 from household import load as load_from
+from msgspec.structs import replace
 
 from edged.engine.geometry import Fit
 from edged.engine.interpreter import Engine

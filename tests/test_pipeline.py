@@ -6,11 +6,12 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from household import BLUE, RED, SMALL_MODELS
+from msgspec.structs import replace
 
 from edged.cadence import Cadence, Publish
 from edged.engine.engines import Engines

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from household import SMALL_MODELS, House
+from msgspec.structs import replace
 
 from edged.engine.interpreter import Engine
 from edged.errors import ModelError

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
 from household import OPTIONS, House, load
+from msgspec.structs import replace
 from patience import PATIENCE_S
 from sampled import Given
 from scripted import NOTHING_LEARNT, PLAN, Scripted, Told, candidate, of_model

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from edged.records import HealthState
 from edged.service.notify import Notifier

@@ -11,12 +11,12 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from household import OPTIONS, SCRIPTS
+from msgspec.structs import replace
 from patience import PATIENCE_S
 from sounds import RATE_HZ, windows, write_wav
 

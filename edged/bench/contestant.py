@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..demo.broker import Broker
 from ..errors import EdgedError
 from .answers import FAILED
@@ -22,8 +23,7 @@ PATIENCE_S = 120.0
 _END_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """Of one process, in MB (2^20 bytes). ``proportional``: what it shares with others is divided
     among them (proc(5), Pss); None where the kernel does not tell.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from .answers import ENDED, INFERENCE
 
 Stages = Mapping[str, Sequence[float]]
@@ -19,8 +19,7 @@ OVERHEAD = "overhead"
 BESIDES = "besides"
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """Over all frames, in milliseconds."""
 
     median: float
@@ -33,8 +32,7 @@ class Spread:
         return cls(float(median), float(p99))
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """What one turn of at least two frames came to, in milliseconds; lists by frame.
 
     Beside the stages that were measured there are, of what was measured with ``wait`` and

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..inputs import LogMelInput, WindowInput
 from ..records import AnyArray, Frame, PixelOrder, Size
 from ..samples import Channel, Given, Gives, Window
@@ -26,8 +26,7 @@ _RATE_HZ = 100.0  # of windows, where the model does not say
 _SEED = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """Frames: ``values`` uint8, n x H x W x 3 in ``order``. Windows (``order`` None): float32,
     n x time x channels, at ``rate_hz``.
     """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from .answers import INFERENCE
 from .figures import BESIDES, OVERHEAD, REST, TOTAL, Spread, median_rate_hz, rate_ratio, spreads

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..demo.broker import Broker
 from ..engine.preprocess import image_shape
 from ..inputs import LogMelInput, WindowInput
@@ -23,8 +24,7 @@ CAMERA = Size(1280, 720)
 _STARTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of one contestant. ``first_s``: from the start of its process to its first result;
     ``later_s``: of further starts, with a model that the daemon knows to be good. None and empty
     where it gives no results.
@@ -36,8 +36,7 @@ class Outcome:
     later_s: list[float]
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True):
     """``cases``: the daemon's outcomes by what it was given, in the same rounds as ``bare``.
     ``held_mb``: the memory that the frames themselves take.
     """

@@ -13,8 +13,9 @@ import os
 import queue
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from .. import config as configuration
 from ..build import mqtt_settings

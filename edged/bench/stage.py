@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..demo.broker import Broker, local_broker
 from ..errors import EdgedError
 from ..loading import LoadOptions, examine
@@ -41,8 +42,7 @@ realtime = false
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True):
     """A model that can be measured. ``tensor`` is the input that gets the frame."""
 
     path: Path

@@ -10,11 +10,12 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..dataclass import dataclass
+import msgspec
+from msgspec.structs import asdict, replace
+
 from ..engine.runtime import NO_DELEGATE, Delegate, installed
 from ..errors import EdgedError
 from ..loading import LoadOptions
@@ -33,8 +34,7 @@ _AS_GOOD = 1.03
 """What is not slower by more is as good; then fewer threads are better."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Setting:
+class Setting(msgspec.Struct, frozen=True, eq=False):
     """A runtime and how it loads the model."""
 
     runtime: str
@@ -44,8 +44,7 @@ class Setting:
         return f"{self.runtime}, {described(self.options)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True):
     """``inference_ms`` by setting; ``failed``: those that cannot be run, and why. ``runtime``: the
     one that edged uses.
     """

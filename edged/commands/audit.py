@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+import msgspec
 
 from ..audit import Audit, Sent
 from ..audit_files import Place
@@ -18,7 +19,7 @@ _WIDTH = 80
 
 def as_json(found: Audit) -> dict[str, Any]:
     """All of it, as plain values; numbers that nothing bounds are null."""
-    plain = dataclasses.asdict(found)
+    plain: dict[str, Any] = msgspec.to_builtins(found)
     for sent, topic in zip(found.sends, plain["sends"], strict=True):
         topic["most_bytes_per_hour"] = sent.most_bytes_per_hour
     plain["most_bytes_per_hour"] = found.most_bytes_per_hour

@@ -9,12 +9,12 @@ import ssl
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import EdgedError
 from ..golden import read_golden
 from ..store.catalog import Catalog, Entry, already, load_catalog, refuse_other, unpack
@@ -32,8 +32,7 @@ Tell = Callable[[str], None]
 _IN = 4 * " "
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """What the user asks for: ``what`` is a name in the catalogue, a file or an address."""
 
     what: str
@@ -41,8 +40,7 @@ class Order:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Downloads:
+class Downloads(msgspec.Struct, frozen=True):
     """How to download. ``context`` None: the system's certificates."""
 
     progress: Progress
@@ -50,8 +48,7 @@ class Downloads:
     pauses_s: Sequence[float] = PAUSES_S
 
 
-@dataclass(frozen=True, slots=True)
-class _Got:
+class _Got(msgspec.Struct, frozen=True):
     """A model under the name it is to have, and what is to lie beside it, by ending; and the golden
     inputs that its sidecar names, by their names.
     """
@@ -59,7 +56,7 @@ class _Got:
     name: str
     data: bytes
     beside: Mapping[str, bytes]
-    golden: Mapping[str, bytes] = field(default_factory=dict)
+    golden: Mapping[str, bytes] = msgspec.field(default_factory=dict)
 
 
 def add(

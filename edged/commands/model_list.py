@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import EdgedError
 from ..store.ledger import Ledger, Standing, Version
 from ..store.models import SUFFIX, ModelFiles, read_model_files
@@ -21,8 +22,7 @@ from .places import Places
 _WIDTH = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """A model's name. ``file`` is what lies in the watched directory (None: nothing that can be
     read), ``problem`` why it cannot be read. ``pipelines`` are those that use it or have used it;
     ``kept`` the newest first.

@@ -9,13 +9,11 @@ import msgspec
 
 from ..config import Config, default_config_path, load_config, models_dir, state_dir
 from ..config_types import ModelName
-from ..dataclass import dataclass
 from ..errors import ConfigError, EdgedError
 from ..toml_text import shown
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(msgspec.Struct, frozen=True):
     """``told`` says which configuration they are of; ``config`` is all defaults, without any
     pipeline, where there is none.
     """

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import ModelError
 from ..records import AnchorTable
 from .anchors import AnchoredDecoder, BoxCoder, Coded, Rows, ScoreRule
@@ -23,8 +24,7 @@ _EFFICIENTDET_AT_EACH = 9
 _PLACEHOLDERS = ("???", "background")
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True):
     boxes: Output
     scores: Output
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..records import AnyArray, FloatArray, Quantization, ScoredBoxes
 from . import numbers, unlike
 from .candidates import LEAST_SCORE, corners, places_over, real, scored_boxes, stored
@@ -27,8 +27,7 @@ _LEAST_LOGIT = float(np.log(LEAST_SCORE / (1 - LEAST_SCORE)))
 Anchors = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class BoxCoder:
+class BoxCoder(msgspec.Struct, frozen=True):
     """How four numbers move an anchor. They are x, y, width and height, or with ``y_first`` y, x,
     height and width; the centre moves by ``number / scale`` of the anchor's size, which is taken
     ``e ** (number / scale)`` times, or ``number / scale`` times where it is not ``exponential``.
@@ -50,8 +49,7 @@ class BoxCoder:
         return corners(shares)
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """Output ``position`` holds ``columns`` numbers for each anchor."""
 
     position: int
@@ -66,8 +64,7 @@ class Rows:
             raise unlike(error) from error
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRule:
+class ScoreRule(msgspec.Struct, frozen=True):
     """``activation``: what scores are still to go through. ``background``: the first column is how
     sure it is that there is nothing, and never found.
     """
@@ -76,8 +73,7 @@ class ScoreRule:
     background: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
+class Coded(msgspec.Struct, frozen=True):
     """The ``boxes`` of a model, four numbers each and others behind them; and the ``anchors``
     (n, 4) that they move, as x centre, y centre, width, height in shares of the input.
     """

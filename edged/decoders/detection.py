@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, ScoredBoxes
 from . import NO_CLASS, not_classes, numbers, unlike
@@ -19,8 +19,7 @@ from .outputs import Output, named, shown
 from .task import Candidate, Sure, Task, Told
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionRoles:
+class DetectionRoles(msgspec.Struct, frozen=True):
     """The positions of the outputs: boxes [1, n, 4], classes [1, n], scores [1, n], count [1]."""
 
     boxes: int

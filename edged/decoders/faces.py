@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import ModelError
 from .anchors import AnchoredDecoder, BoxCoder, Coded, Rows, ScoreRule, grid_anchors
 from .outputs import Output, shown
@@ -20,8 +21,7 @@ _NUMBERS = 16
 _IOU = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(msgspec.Struct, frozen=True):
     """``strides`` are of an input of ``side_px``; ``at_each``: anchors a place and layer."""
 
     name: str

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import Quantization
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """One output, with all that is known of it.
 
     ``names`` are the tensor's own, the signature's and the metadata's. ``operator`` gives it,

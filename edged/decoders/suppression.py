@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..records import AnyArray, FloatArray
 from .task import DetectionTold
 
@@ -25,8 +25,7 @@ _NO_AREA = float(np.finfo(np.float64).eps)  # to OpenCV, which takes such boxes 
 Places = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(msgspec.Struct, frozen=True):
     """``iou``: a box goes where its area in common with a better one is more than this share of
     what both cover. ``agnostic``: of any class, else of its own alone.
     """

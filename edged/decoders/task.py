@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
 from typing import Literal, Protocol
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import ModelError
 from ..records import AnchorTable
 from . import Decoder
@@ -27,16 +27,14 @@ class Activation(enum.Enum):
     SIGMOID = "sigmoid"
 
 
-@dataclass(frozen=True, slots=True)
-class Learning:
+class Learning(msgspec.Struct, frozen=True):
     """How an anomaly detector comes to its threshold: from ``learn_s`` seconds, or as told."""
 
     learn_s: float
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Keyword:
+class Keyword(msgspec.Struct, frozen=True):
     """When a word is heard: the mean of its last ``sliding_window`` scores is over ``threshold``,
     and it has not been heard for ``refractory_s`` seconds.
     """
@@ -46,8 +44,7 @@ class Keyword:
     threshold: float = THRESHOLD
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionTold:
+class DetectionTold(msgspec.Struct, frozen=True):
     """What is told of a detector: ``layout`` (of ``layouts.LAYOUTS``), whether ``coordinates`` are
     shares of the input or its pixels, the ``scales`` of boxes that are differences from anchors and
     whether the first of their scores is the ``background``'s; when a box goes for another (``iou``,
@@ -69,15 +66,14 @@ class DetectionTold:
     exported: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """What a sidecar or a manifest tells: the task, the outputs' roles as positions or names, the
     activation, when a word is heard, how anomalies are told from the usual, and how boxes are.
     ``input_shape`` is not told but the input's.
     """
 
     task: str | None = None
-    roles: Mapping[str, int | str] = field(default_factory=dict)
+    roles: Mapping[str, int | str] = msgspec.field(default_factory=dict)
     activation: Activation | None = None
     keyword: Keyword = Keyword()
     learning: Learning = Learning(LEARN_S)
@@ -85,8 +81,7 @@ class Told:
     input_shape: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """How a model is run. ``classes`` is None where the outputs do not say how many there are.
 
     ``labels_output`` is the output whose embedded labels name the classes. ``threshold`` is what
@@ -119,8 +114,7 @@ class Sure(enum.IntEnum):
     OPERATOR = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """One way in which a model's outputs might be read, and what speaks for it. To take it is the
     same as to be told ``task``, and of a detection the ``layout``, so the line in a sidecar does
     what the reading does.

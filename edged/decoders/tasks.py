@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from .outputs import Output
 from .task import Candidate, Task, TaskModule, Told, best_of

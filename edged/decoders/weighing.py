@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from ..dataclass import dataclass
+import msgspec
+from msgspec.structs import replace
+
 from ..errors import ModelError
 from .outputs import Output
 from .task import Candidate, Sure, Told
@@ -19,8 +20,7 @@ _GROUNDS = {
 _TOLD = "what its files tell"
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True):
     """One way to read the outputs. ``what`` they would be then; None: nothing points to it.
     ``reason``: why it was ``taken``, or why not.
     """

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, Quantization, ScoredBoxes
 from . import numbers, unlike
@@ -34,8 +34,7 @@ from .suppression import Suppression, suppression_of
 from .task import Candidate, Sure, Task, Told
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """Output ``position`` holds ``rows`` x ``columns`` numbers. ``unit_xy``: what width and height
     of the input are in the units of its boxes, (1, 1) where these are shares.
     """

@@ -16,14 +16,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import EdgedError
 
 _START_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
+class Broker(msgspec.Struct, frozen=True):
     """``speaks_5``: amqtt misreads a CONNECT of MQTT 5 that carries a will, and never answers."""
 
     name: str

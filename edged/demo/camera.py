@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from .. import config as configuration
 from ..build import make_source
-from ..dataclass import dataclass
 from ..groundtruth import Counts, match
 from ..records import Detection, Frame
 from ..sources import Source
@@ -33,12 +33,11 @@ fps = 15
 """
 
 
-@dataclass(slots=True)
-class Truths:
+class Truths(msgspec.Struct):
     """What each frame of the synthetic camera showed, by the wall-clock time of its capture."""
 
-    times_s: list[float] = field(default_factory=list)
-    shapes: list[list[Truth]] = field(default_factory=list)
+    times_s: list[float] = msgspec.field(default_factory=list)
+    shapes: list[list[Truth]] = msgspec.field(default_factory=list)
 
     def add(self, frame: Frame, shapes: list[Truth]) -> None:
         """Called from the capture thread."""

@@ -6,16 +6,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from .. import __version__
 from .. import config as configuration
 from ..build import mqtt_settings
 from ..daemon import Daemon
-from ..dataclass import dataclass
 from ..errors import EdgedError
 from ..publish.settings import Version
 from ..records import Latency
@@ -37,8 +38,7 @@ home_assistant = false
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(msgspec.Struct, frozen=True):
     """What a demo shows. ``pipelines`` is TOML; ``make_source`` listens in on their sources."""
 
     pipelines: str

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from .model_bytes import read_model_bytes
 from .runtime import Delegate
@@ -35,8 +34,7 @@ class Request(msgspec.Struct, frozen=True):
     batch: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
+class _Begun(msgspec.Struct, frozen=True):
     """``how`` has no path."""
 
     sha256: str

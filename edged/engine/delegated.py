@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from ..dataclass import dataclass
 from .confined import Channel, parent_of_request, serve
 from .interpreter import Engine
 from .runtime import Delegate, runtime
@@ -26,8 +25,7 @@ class Delegated(msgspec.Struct, frozen=True):
     partitions: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(msgspec.Struct, frozen=True):
     path: Path
     threads: int
     delegate: Delegate | None

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from flatbuffers import number_types
 from flatbuffers.table import Table
-
-from ..dataclass import dataclass
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -40,8 +39,7 @@ class OutOfFile(Damaged):
     """A reference leads past the last byte."""
 
 
-@dataclass(slots=True)
-class FlatBytes:
+class FlatBytes(msgspec.Struct):
     """The bytes of one flatbuffer, and what has been read of them.
 
     ``reach`` is the furthest byte that any reference led to, whether it exists or not.

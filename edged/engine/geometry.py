@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import field
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..records import Box, Size
 
 
@@ -20,8 +20,7 @@ class Fit(enum.Enum):
     CROP = "crop"
 
 
-@dataclass(frozen=True, slots=True)
-class Rect:
+class Rect(msgspec.Struct, frozen=True):
     """A rectangle in whole pixels, origin top left."""
 
     x: int
@@ -44,8 +43,7 @@ class Rect:
         return cls(x, y, width, height)
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     """``cut`` of a frame (in its pixels) is scaled onto ``target`` of the input (in its pixels),
     whose size is ``into``.
     """
@@ -54,8 +52,8 @@ class Placement:
     into: Size
     cut: Rect
     target: Rect
-    _scale: tuple[float, float] = field(repr=False, compare=False)
-    _shift: tuple[float, float] = field(repr=False, compare=False)
+    _scale: tuple[float, float]
+    _shift: tuple[float, float]
 
     @classmethod
     def of(cls, frame: Size, into: Size, fit: Fit) -> Placement:
@@ -109,8 +107,7 @@ class Placement:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Inset:
+class Inset(msgspec.Struct, frozen=True):
     """As ``placement``, where what lies in the input is ``part`` of a larger ``frame``: shares are
     those of the whole frame, and nothing comes to lie outside of the part.
     """

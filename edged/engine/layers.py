@@ -12,9 +12,9 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from .flatbuffer import INT8, INT32, UINT32, UINT64, Damaged, FlatBytes, FlatTable
 from .tflite_graph import Operator, read_kinds, read_operators
@@ -27,8 +27,7 @@ _UNKNOWN_WORK = re.compile(r"CALL|IF|WHILE|STABLEHLO_.*")
 _NO_PRODUCTS = frozenset({"TFLite_Detection_PostProcess"})
 
 
-@dataclass(frozen=True, slots=True)
-class GraphTensor:
+class GraphTensor(msgspec.Struct, frozen=True):
     """A tensor of the main graph. ``weights_bytes``: of what the file holds of it; 0 where it is
     computed, or an input. ``scales`` and ``zero_points``: one, one a channel along ``axis``, or
     none. ``variable``: it is kept from one invocation to the next.
@@ -57,8 +56,7 @@ class GraphTensor:
         return -(-self.elements * bits // 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(msgspec.Struct, frozen=True):
     """One operator of the main graph, by its ``number`` in it. ``macs`` None: nothing here knows
     how many multiply-accumulates such an operator has. ``parameters``: numbers of the weights that
     no operator before it uses.
@@ -75,8 +73,7 @@ class Layer:
     macs: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(msgspec.Struct, frozen=True):
     """A model's main graph; ``inputs`` and ``outputs`` are numbers of ``tensors``.
 
     ``activation_bytes``: the most that lies in memory at once of what is computed, were every

@@ -11,16 +11,15 @@ logarithm. These are the formulae of ``tf.signal.stft``, ``tf.signal.linear_to_m
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class LogMelRule:
+class LogMelRule(msgspec.Struct, frozen=True):
     """``frames`` x ``bands`` is what the model takes; ``window`` and ``hop`` are in samples."""
 
     rate_hz: float

@@ -12,9 +12,9 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from .file_kind import zip_names
 from .flatbuffer import INT8, UINT8, Damaged, FlatBytes, FlatTable
 
@@ -35,16 +35,14 @@ _COORDINATES = {0: "ratio", 1: "pixel"}
 _LABEL_KINDS: dict[int, Literal["axis", "value"]] = {2: "axis", 3: "value"}
 
 
-@dataclass(frozen=True, slots=True)
-class Normalization:
+class Normalization(msgspec.Struct, frozen=True):
     """What a model wants done to its input: ``(x - mean) / std``; one value, or one a channel."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BoxFormat:
+class BoxFormat(msgspec.Struct, frozen=True):
     """How a tensor holds boxes.
 
     ``order`` says at which place each coordinate lies: for "boundaries" (left, top, right, bottom)
@@ -56,8 +54,7 @@ class BoxFormat:
     coordinates: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LabelReference:
+class LabelReference(msgspec.Struct, frozen=True):
     """A label file as a tensor names it: of an axis (a label a place) or of values (class ids)."""
 
     name: str
@@ -65,16 +62,14 @@ class LabelReference:
     locale: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LabelFile:
+class LabelFile(msgspec.Struct, frozen=True):
     """A label file out of the archive, not yet parsed."""
 
     name: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class TensorMetadata:
+class TensorMetadata(msgspec.Struct, frozen=True):
     """What is said of one input or output. ``minimum`` and ``maximum`` are of the real values."""
 
     name: str | None
@@ -88,16 +83,14 @@ class TensorMetadata:
     labels: tuple[LabelReference, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TensorGroup:
+class TensorGroup(msgspec.Struct, frozen=True):
     """Outputs that belong together, by the names that their metadata gives them."""
 
     name: str | None
     tensors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelMetadata:
+class ModelMetadata(msgspec.Struct, frozen=True):
     """What is said of a model; ``inputs`` and ``outputs`` stand in the model's own order."""
 
     name: str | None

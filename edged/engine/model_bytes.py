@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 
 from ..errors import ModelError
-from .tflite_file import has_identifier, read_model_file
 
 _HEAD_BYTES = 4096
 _LARGE_BYTES = 64 << 20
@@ -32,9 +31,18 @@ def read_model_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         size_bytes = path.stat().st_size
-        if size_bytes > _LARGE_BYTES and not has_identifier(head):
-            read_model_file(head)  # it says what it is instead
+        if size_bytes > _LARGE_BYTES:
+            _refuse_what_is_no_model(head)
         if size_bytes > _MAX_BYTES:
             raise ModelError(f"it has {size_bytes:,} bytes, and a model at most {_MAX_BYTES:,}")
         file.seek(0)
         return file.read()
+
+
+def _refuse_what_is_no_model(head: bytes) -> None:
+    """Raise ModelError that says what it is instead."""
+    # Here, for it needs NumPy, which is not there yet when a start reads the first model.
+    from .tflite_file import has_identifier, read_model_file
+
+    if not has_identifier(head):
+        read_model_file(head)

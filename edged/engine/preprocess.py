@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Sequence
 
 import cv2
+import msgspec
 import numpy as np
 
 from ..buffers import FramePool
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, Frame, PixelOrder, Size, TensorSpec, UInt8Array
 from ..samples import Captured, Want
@@ -24,8 +24,7 @@ from .geometry import Fit, Placement, scaled_size
 from .shrink import Shrinker
 
 
-@dataclass(frozen=True, slots=True)
-class Normalization:
+class Normalization(msgspec.Struct, frozen=True):
     """``(value - mean) / std``, for all channels alike (one number) or each its own.
 
     ``origin`` says where the rule comes from, for people to read.
@@ -40,8 +39,7 @@ class Normalization:
         return f"({of} - {_shown(self.mean)}) / {_shown(self.std)}, from {self.origin}"
 
 
-@dataclass(frozen=True, slots=True)
-class PixelRule:
+class PixelRule(msgspec.Struct, frozen=True):
     """What becomes of a byte of the picture. ``table`` is None where it stays as it is.
 
     ``table`` has the input's dtype and the shape (256,), or (256, 3) where the channels differ.
@@ -177,8 +175,7 @@ class Preprocessor:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(msgspec.Struct, frozen=True):
     """``picture``: uint8, of the input's shape."""
 
     frame: Frame

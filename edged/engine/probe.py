@@ -22,7 +22,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, TensorSpec
 from . import ahead
@@ -56,8 +55,7 @@ class StoredArray(msgspec.Struct, frozen=True):
         return array
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(msgspec.Struct, frozen=True):
     """What the probe found: tensors as the runtime has them, and what an invocation takes.
 
     ``invoke_ms`` is the median, ``invoke_p90_ms`` what nine of ten stay under: as if the probe had

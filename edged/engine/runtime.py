@@ -10,12 +10,12 @@ import functools
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import DelegateError, RuntimeMissing
 
 # In order of preference: the distribution's name and the module with Interpreter in it.
@@ -28,8 +28,7 @@ _RUNTIMES = {
 _DELEGATE_LIBRARIES = {"edgetpu": "libedgetpu.so.1"}
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(msgspec.Struct, frozen=True):
     """A TFLite runtime. ``passed_over`` says why a preferred one is not in use."""
 
     name: str
@@ -47,15 +46,14 @@ class Runtime:
         return str(told)
 
 
-@dataclass(frozen=True, slots=True)
-class Delegate:
+class Delegate(msgspec.Struct, frozen=True):
     """A delegate as a pipeline names it: a known name or a shared library's path, with options.
 
     ``NO_DELEGATE``: the runtime's own kernels alone, without XNNPACK, which it takes by itself.
     """
 
     name: str
-    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    options: Mapping[str, str | int | float | bool] = msgspec.field(default_factory=dict)
 
 
 NO_DELEGATE = "none"

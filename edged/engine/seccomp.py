@@ -14,7 +14,7 @@ import ctypes
 import platform
 import struct
 
-from ..dataclass import dataclass
+import msgspec
 
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -28,8 +28,7 @@ _IO_URING_SETUP, _PIDFD_GETFD = 425, 438  # the same everywhere
 _X32_BIT = 0x40000000  # x86_64's second table of calls, which no program of ours uses
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
+class _Machine(msgspec.Struct, frozen=True):
     """``audit``: its AUDIT_ARCH; ``denied``: execve, execveat, ptrace, process_vm_*."""
 
     audit: int

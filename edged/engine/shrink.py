@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import cv2
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import AnyArray, Frame, PixelOrder, Size, UInt8Array
 from .geometry import Fit, Placement, Rect
@@ -84,8 +84,7 @@ class Shrinker:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     """The steps for frames of one shape and order, each None where it is not needed; ``nothing``:
     none is.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
-from ..dataclass import dataclass
 from ..errors import ModelError, NotFinite
 from ..records import AnyArray, FloatArray, Size, TensorSpec
 from ..samples import Captured, Channel, Want, Window, WindowShape
@@ -67,8 +67,7 @@ class LogMelFiller:
         self._filler.fill(replace(window, samples=features, channels=self._bands), view)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRule:
+class StreamRule(msgspec.Struct, frozen=True):
     """An invocation takes ``stride`` features of TFLite Micro's audio front end, and just as much
     sound.
     """

@@ -11,7 +11,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import ModelError
 from .file_kind import kind_of
 from .flatbuffer import (
@@ -65,8 +66,7 @@ _LONGEST_NAME = 100
 _NO_NUMBERS = frozenset({"string", "resource", "variant", "complex64", "complex128"})
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFile:
+class ModelFile(msgspec.Struct, frozen=True):
     """A model file's content but for its weights.
 
     ``operators`` are those of the main graph in their order, custom ones by their own name.

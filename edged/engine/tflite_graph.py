@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..errors import ModelError
 from ..records import Quantization
 from .flatbuffer import INT8, INT32, UINT32, Damaged, FlatTable
@@ -21,16 +21,14 @@ _VALUE_PRESERVING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Producer:
+class Producer(msgspec.Struct, frozen=True):
     """The operator that gives a tensor, and the tensor's place among that operator's outputs."""
 
     operator: str
     output: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileTensor:
+class FileTensor(msgspec.Struct, frozen=True):
     """An input or output as the file describes it.
 
     ``shape_signature`` is ``shape`` with -1 where a dimension is dynamic. ``quantization`` is None
@@ -49,16 +47,14 @@ class FileTensor:
     signature_name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorKind:
+class OperatorKind(msgspec.Struct, frozen=True):
     """A kind of operator that a file uses; a custom one goes by its own name."""
 
     name: str
     custom: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(msgspec.Struct, frozen=True):
     """One step of a graph; ``inputs`` and ``outputs`` are numbers of tensors, -1 for none."""
 
     kind: OperatorKind

@@ -12,7 +12,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ..dataclass import dataclass
+import msgspec
+
 from .metadata import LabelFile, unpack
 
 NAME = "metadata.json"
@@ -21,8 +22,7 @@ _MOST_NESTED = 2_000  # brackets; a literal nested deeper could overwhelm Python
 _MOST_CLASSES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Ultralytics:
+class Ultralytics(msgspec.Struct, frozen=True):
     """What was exported. ``task`` is "detect", "classify", "segment", "pose", "obb" or None, which
     is "detect" (YOLOv5 does not say it); ``names`` are those of the classes, class 0 first.
     """

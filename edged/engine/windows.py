@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..errors import ModelError, NotFinite
 from ..records import AnyArray, Quantization, Size, TensorSpec
 from ..samples import Captured, Channel, Want, Window, WindowShape
 from .preprocess import Normalization
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRule:
+class SampleRule(msgspec.Struct, frozen=True):
     """Which windows a model takes, and what becomes of their values.
 
     ``channels``: the names of the model's ``width`` channels in its order; None: not told, and the

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..polygon import Point, Polygon, side
 from ..records import Box, Detection
 
@@ -19,8 +18,7 @@ MOST_TRACKS = 1000
 """More than there are at a time; those that were seen last are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(msgspec.Struct, frozen=True):
     """``labels`` None: all count. ``anchor``: which point of a box has to be inside."""
 
     name: str
@@ -29,8 +27,7 @@ class Zone:
     anchor: Anchor
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """From ``start`` to ``end``; ``labels`` and ``anchor`` as of a zone."""
 
     name: str
@@ -91,8 +88,7 @@ def point_of(box: Box, anchor: Anchor) -> Point:
     return (box[0] + box[2]) / 2, box[1] * (1 - down) + box[3] * down
 
 
-@dataclass(slots=True)
-class Crossings:
+class Crossings(msgspec.Struct):
     """How many objects went over a line; ``to_right`` and ``to_left`` as one sees it who looks from
     its start to its end.
     """
@@ -100,7 +96,8 @@ class Crossings:
     line: Line
     to_right: int = 0
     to_left: int = 0
-    _last: dict[int, Point] = field(default_factory=dict)  # by track, the last seen at its end
+    # by track, the last seen at its end
+    _last: dict[int, Point] = msgspec.field(default_factory=dict)
 
     def take(self, found: Sequence[Detection]) -> bool:
         """One frame's objects, as far as they have tracks; whether any has crossed the line."""

@@ -7,7 +7,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..minimise import Minimiser
 from ..records import (
     Counts,
@@ -30,8 +31,7 @@ LOST_AFTER_S = 30.0
 NS_PER_S = 1e9
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """``appear`` and ``gone`` as of ``Stays``. An event is told again every ``update_s`` while it
     lasts. ``per_minute``: so many may begin or be told again. ``tells_events`` False: counts alone.
     ``by_track``: each object by itself, with its number; else all of a label together.

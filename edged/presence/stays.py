@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from ..dataclass import dataclass
 from ..records import Box
 
 
@@ -25,8 +24,7 @@ class Seen(msgspec.Struct, frozen=True):
     box: Box | None
 
 
-@dataclass(slots=True)
-class Stay:
+class Stay(msgspec.Struct):
     """From ``started_ns`` on, when it was first seen, to ``seen_ns``, when it was last.
 
     ``score`` is the best so far, ``box`` the last. ``here``: it was seen often enough to count.
@@ -45,8 +43,7 @@ class Stay:
     told_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """What one frame came to."""
 
     began: tuple[Stay, ...]

@@ -24,12 +24,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from ..clock import Clock
-from ..dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What every message of this device and run shares. ``version`` is edged's own.
 
     ``message_expiry_s``: how long after its capture a result is still delivered; None: for ever.
@@ -46,8 +46,7 @@ class Context:
     home_assistant: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """What is handed to the broker. The rest is MQTT 5's, and left out in 3.1.1.
 
     ``expiry_s``: the broker delivers it for no longer; None: for ever. ``correlation`` goes back
@@ -63,8 +62,7 @@ class Message:
     correlation: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """What somebody else has published. ``retained``: published to be kept by the broker; with
     MQTT 3.1.1, sent because the broker has kept it. The last two are MQTT 5's, None without them.
     """
@@ -76,8 +74,7 @@ class Received:
     correlation: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """A result as the spool keeps it: what would be published, and what its time is known by.
 
     ``captured_ns`` is of the monotonic clock of the machine's ``boot``; ``captured_at_s`` (POSIX)
@@ -92,8 +89,7 @@ class Stored:
     clock_synced: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolSettings:
+class SpoolSettings(msgspec.Struct, frozen=True):
     """Where results are kept while the broker is away, and how much of them for how long.
 
     ``boot`` is this boot's id: what was spooled in it can have its time put right.

@@ -12,8 +12,6 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from ..dataclass import dataclass
-
 # UTF-8; quotes and backslashes are escaped with one byte more, and control characters not let pass.
 _BYTES_PER_CHAR = 4
 # A sign and 16 digits with one decimal: longer numbers are written with an exponent, in less.
@@ -25,8 +23,7 @@ table, or the most bytes of a string with its quotes; 0 of a field that may be l
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One field of a message: ``path`` as in ``detections[].label``, and what it may be."""
 
     path: str
@@ -43,8 +40,7 @@ def most_bytes(message: type[msgspec.Struct], limits: Limits) -> int:
     return _most_bytes(_Bounded(inspect.type_info(message), {}), "", limits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounded:
+class _Bounded(msgspec.Struct, frozen=True):
     """A type, and what its ``Meta`` says in ``extra``."""
 
     type: inspect.Type

@@ -9,7 +9,6 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from ..dataclass import dataclass
 from ..errors import EdgedError
 from . import Context, Received, wire
 
@@ -21,16 +20,14 @@ class CommandRefused(EdgedError):
     """A command was not carried out; the message is the reason, which is logged and answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reload:
+class Reload(msgspec.Struct, frozen=True):
     """Read the configuration again."""
 
     def __str__(self) -> str:
         return "reload"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """Of a pipeline, which need not exist. None: leave it as it is."""
 
     pipeline: str

@@ -17,7 +17,6 @@ from typing import Literal
 
 import msgspec
 
-from ..dataclass import dataclass
 from ..records import Entity, EntityKind
 from . import Context
 from .wire import MAX_TEXT_CHARS, Availability, Component
@@ -138,8 +137,7 @@ def component(entity: Entity, context: Context, brief: bool) -> Component:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """Where an entity's values come from."""
 
     root: str

@@ -7,10 +7,10 @@ forbids can leave the device.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from .. import records
 from ..clock import iso_8601

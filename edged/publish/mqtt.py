@@ -15,12 +15,12 @@ import ssl
 import time
 from collections.abc import Callable
 
+import msgspec
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ..dataclass import dataclass
 from . import Message, Received, losses, properties
 from .listeners import Listeners
 from .losses import BrokerLost, HungUp, NoAnswer
@@ -40,8 +40,7 @@ _PROTOCOLS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(msgspec.Struct, frozen=True):
     """How a connection begins: what CONNECT says beside who we are.
 
     ``resume`` (MQTT 5): go on with the session that the broker may have kept.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .attempts import Attempts
 from .listeners import Listeners

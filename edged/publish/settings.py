@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import field, replace
 
-from ..dataclass import dataclass
+import msgspec
+from msgspec.structs import replace
+
 from .tls import TlsFiles
 
 
@@ -17,8 +18,7 @@ class Version(enum.Enum):
     V3_1_1 = "3.1.1"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """Where a broker listens."""
 
     host: str
@@ -43,8 +43,7 @@ def addresses(host: str, port: int, hosts: Sequence[str] | None) -> tuple[Addres
     return tuple(Address.parse(text, port) for text in hosts)
 
 
-@dataclass(frozen=True, slots=True)
-class MqttSettings:
+class MqttSettings(msgspec.Struct, frozen=True):
     """Which broker, and as whom. ``others``: more addresses of it, in order, where it is a cluster.
     ``tls`` None: no TLS.
 
@@ -58,7 +57,7 @@ class MqttSettings:
     port: int
     client_id: str
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     tls: TlsFiles | None = None
     keepalive_s: int = 30
     answer_timeout_s: float = 5.0
@@ -70,6 +69,10 @@ class MqttSettings:
         """The settings of each address, in order."""
         addresses = (Address(self.host, self.port), *self.others)
         return tuple(replace(self, host=at.host, port=at.port, others=()) for at in addresses)
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"{type(self).__name__}({self})"
 
     def __str__(self) -> str:
         return f"the MQTT broker at {Address(self.host, self.port)}"

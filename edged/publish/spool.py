@@ -12,7 +12,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from . import SpoolSettings, Stored
 from .spool_faults import SpoolDamaged, SpoolTrouble, trouble_of
 
@@ -44,8 +45,7 @@ END
 """
 
 
-@dataclass(frozen=True, slots=True)
-class TooOld:
+class TooOld(msgspec.Struct, frozen=True):
     """What has expired: of this boot, captured before ``before_ns`` (monotonic; negative: nothing
     can have); of others, before ``before_s`` (POSIX; None: the clock is not known to be right).
     """
@@ -55,8 +55,7 @@ class TooOld:
     before_s: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The numbers of the rows that were written, and how many were dropped for which bound."""
 
     rows: tuple[int, ...]

@@ -10,15 +10,15 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..records import Record
 
 BURST = 100
 PER_S = 1.0
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(msgspec.Struct):
     """What a topic may still send at ``at_s``."""
 
     tokens: float

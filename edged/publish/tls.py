@@ -5,12 +5,12 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(msgspec.Struct, frozen=True):
     """PEM files; None: the system's CAs, and no client certificate."""
 
     ca_file: Path | None

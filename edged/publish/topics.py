@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from .. import records
-from ..dataclass import dataclass
 from ..errors import MessageRefused
 from ..plain_text import PLAIN
 from . import Context, convert, home_assistant, wire
@@ -41,8 +42,7 @@ class Pace(enum.Enum):
     COMMAND = "one for each command that asks for it"
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True):
     """One kind of message. ``record`` None: it is no record but one of ``words``.
 
     ``topic`` holds {prefix}, {device} and {pipeline}, or {home_assistant} and {device_id}. ``qos``
@@ -64,8 +64,7 @@ class Publication:
     needs: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True):
     """One topic that is listened to, and what is taken from it; ``needs`` as above."""
 
     topic: str

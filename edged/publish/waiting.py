@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..records import Announcement, Queued, Record
 from . import Stored
 from .messages import is_retained
@@ -19,8 +20,7 @@ class Place(enum.Enum):
     GONE = enum.auto()  # delivered, refused, or dropped
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
+class Waiting(msgspec.Struct, eq=False):
     """A result that waits or is under way. ``row`` is its number in the spool, if it is there.
 
     ``name`` is what it is called in the log; ``since_s`` is the clock's time at which it was handed
@@ -34,8 +34,7 @@ class Waiting:
     place: Place = Place.WAITING
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(msgspec.Struct, frozen=True):
     """What is under way. ``number`` names it until it is settled; sent again it has another.
 
     ``name`` is the topic, or a spooled result's pipeline; ``waiting`` is None for state.
@@ -47,8 +46,7 @@ class Parcel:
     waiting: Waiting | None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """Which rows are to be read from the spool: those after ``after``, the oldest first."""
 
     generation: int

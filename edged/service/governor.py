@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..dataclass import dataclass
+import msgspec
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 _WORDS = ("1", "3/4", "1/2", "1/4")
@@ -27,8 +27,7 @@ _SAID = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Slowing:
+class Slowing(msgspec.Struct, frozen=True):
     """The share of the frames that may be taken, and why; None while it is all of them."""
 
     share: float

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
 
 _TIMEOUT_S = 10.0
 _UNIT = "edged.service"
@@ -27,8 +27,7 @@ def run_command(command: Sequence[str]) -> str | None:
     return done.stdout
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """A user, by numbers and by the names of its groups."""
 
     name: str
@@ -67,8 +66,7 @@ def account(name: str | None = None) -> Account | None:
     return Account(user.pw_name, user.pw_uid, frozenset(gids), frozenset(groups))
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """The service as systemd has it (``systemctl show``)."""
 
     active: str  # "active", "activating", "failed", "inactive", ...
@@ -79,8 +77,7 @@ class Unit:
     restarts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(msgspec.Struct, frozen=True):
     """Where ``check`` looks: files below ``root``, commands, and who a user is."""
 
     root: Path = Path("/")

@@ -9,7 +9,8 @@ import csv
 import re
 from collections.abc import Sequence
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import SourceError
 from ..plain_text import plain
 from ..samples import Channel
@@ -30,8 +31,7 @@ _UNITS_S = {
 """Seconds in a unit of time; None: the word says that it is a time, and not in which unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeColumn:
+class TimeColumn(msgspec.Struct, frozen=True):
     """Where a row's time stands. ``unit_s`` is None where the header does not tell the unit."""
 
     index: int
@@ -39,8 +39,7 @@ class TimeColumn:
     unit_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """``columns``: where in a row the values of ``channels`` stand, of ``width`` fields.
 
     ``left_out``: columns that tell the time once more.

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import SourceError
 from ..samples import Channel
 from .iio_device import IioDevice
@@ -50,8 +51,7 @@ _UNITS: dict[str, tuple[str, float]] = {
 _DERIVED = ("_mean", "_peak", "_trough")
 
 
-@dataclass(frozen=True, slots=True)
-class IioChannel:
+class IioChannel(msgspec.Struct, frozen=True):
     """One channel: a raw value is ``(raw + offset) * scale`` in ``channel.unit``.
 
     ``processed``: sysfs has ``in_<name>_input``, which is that times ``factor``.

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import SourceError
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,7 @@ BLOCK_S = 0.05
 PATIENCE_NS = 5_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True):
     """The monotonic clock, and how to wait; ``wait_s``: how long one call may at most."""
 
     now_ns: Callable[[], int] = time.monotonic_ns

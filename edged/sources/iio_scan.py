@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..errors import SourceError
 from ..records import FloatArray
 from .iio_channels import IioChannel
@@ -23,8 +23,7 @@ TIMESTAMP = "timestamp"
 Scans = npt.NDArray[np.void]
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(msgspec.Struct, frozen=True):
     """One channel's place and format in a scan; ``dtype`` of what is stored, with its byte order.
 
     ``up`` and ``down``: shifts that leave the valid bits alone, with their sign.

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import SourceError
 from ..events import Event, about
 from ..plain_text import plain
@@ -25,8 +26,7 @@ LONGEST_PAUSE_S = 10.0
 MOST_BEHIND_NS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What follows in a file: ``values`` float32, samples x channels, at least one sample.
 
     ``lost``: how many samples are missing before them.

@@ -11,9 +11,9 @@ import os
 import struct
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..errors import SourceError
 from ..records import FloatArray
 
@@ -33,8 +33,7 @@ _MOST_CHUNKS = 1000
 _UNKNOWN_SIZE = 0x7FFF0000
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+class Sound(msgspec.Struct, frozen=True):
     """``begin``: the byte at which it begins in the file. ``samples``: how many the file tells of;
     it may have fewer. Each is a number of ``width`` bytes for each of the channels.
     """

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..records import FloatArray, Size, UInt8Array
 from .backdrop import BACKDROPS, Colour, contrasting_colour, random_colour
 
@@ -30,8 +30,7 @@ _NOISE_SIGMAS = (2.0, 5.0, 9.0)
 _NOISE_ROLL_X, _NOISE_ROLL_Y = 61, 53  # primes: the noise repeats after their product of frames
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(msgspec.Struct, frozen=True):
     """A shape that is there. ``box`` is x_min, y_min, x_max, y_max as shares of the frame.
 
     The box is tight round the shape's whole outline, as if nothing hid it, and clipped to 0..1.
@@ -65,8 +64,7 @@ def _reflected(share: float) -> float:
     return 2 - folded if folded > 1 else folded
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(msgspec.Struct, frozen=True):
     """A shape and its way; lengths in shares of the frame (``radius``: of its shorter side).
 
     Rates are per frame, angles in radians. The centre goes straight, turns back at the frame's
@@ -137,8 +135,7 @@ class _Noise(NamedTuple):
         cv2.subtract(out, self.taken[window], dst=out)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shot:
+class _Shot(msgspec.Struct, frozen=True):
     number: int
     backdrop: UInt8Array
     noise: _Noise

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import ModelError
 from ..plain_text import plain
 
@@ -36,8 +37,7 @@ class LabelFile(Protocol):
     def data(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(msgspec.Struct, frozen=True):
     """A model's labels: class ``n`` is called ``names[n + offset]``.
 
     ``origin`` says where they are from: "sidecar", "labels file NAME", "embedded FILE" or

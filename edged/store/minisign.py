@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 
-from ..dataclass import dataclass
+import msgspec
 
 MAX_BYTES = 8192
 """Of a signature or a key; real ones have some hundred."""
@@ -22,16 +22,14 @@ _COMMENT_SIGNATURE_BYTES = 64
 _UNTRUSTED, _TRUSTED = b"untrusted comment:", b"trusted comment: "
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(msgspec.Struct, frozen=True):
     """``key_id`` is what signatures name it by, as minisign shows it; ``raw`` has 32 bytes."""
 
     key_id: str
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """A signature of a file, and another of that signature together with the trusted comment."""
 
     key_id: str

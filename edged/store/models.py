@@ -12,7 +12,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..engine.metadata import LabelFile
 from ..engine.model_bytes import read_model_bytes, refuse_irregular
 from ..engine.tflite_file import ModelFile, read_model_file
@@ -33,8 +34,7 @@ BESIDE = (*TELLING, SIGNATURE, *(f"{ending}.minisig" for ending in TELLING))
 """What belongs to ``NAME.tflite`` is called NAME and one of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelBytes:
+class ModelBytes(msgspec.Struct, frozen=True):
     """A model file as it is, and what lies beside it, by ending (those of ``BESIDE``)."""
 
     data: bytes
@@ -46,8 +46,7 @@ class ModelBytes:
         return hashlib.sha256(self.data).hexdigest()[:12]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
+class ModelFiles(msgspec.Struct, frozen=True):
     """A model file's bytes and facts, and what lies beside it: ``beside`` as it is, by ending
     (those of ``BESIDE``), then as it was read.
     """

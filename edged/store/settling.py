@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection
-from dataclasses import field
 
-from ..dataclass import dataclass
+import msgspec
 
 SETTLE_S = 0.15  # of quiet after a file was closed or moved there
 UNFINISHED_S = 1.0  # of quiet while a writer may be at it
@@ -35,8 +34,7 @@ class Outcome(enum.Enum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """What changes when a file does. ``ctime_ns`` cannot be set back, as the other time can."""
 
     device: int
@@ -51,16 +49,15 @@ class Stamp:
 Fingerprint = tuple[Stamp | None, ...]
 
 
-@dataclass(slots=True)
-class _Files:
+class _Files(msgspec.Struct):
     """Of one model. ``changed``: those that an event says are new, whatever the fingerprints say,
     for the times of some file systems (FAT) are as coarse as two seconds.
     """
 
     seen: Fingerprint = ()
     told: Fingerprint = ()
-    changed: set[str] = field(default_factory=set)
-    writing: set[str] = field(default_factory=set)
+    changed: set[str] = msgspec.field(default_factory=set)
+    writing: set[str] = msgspec.field(default_factory=set)
     due_s: float | None = None
 
 

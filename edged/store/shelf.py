@@ -12,7 +12,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import EdgedError, ModelError
 from .atomic import DISK, Disk
 from .bundles import Bundles
@@ -22,8 +23,7 @@ from .models import ModelFiles, read_model_files
 _PERMISSION = "may-be-older"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A kept bundle, its model file, and the version that its signature tells, if any."""
 
     bundle: str

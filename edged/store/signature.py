@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import ConfigError, ModelError
 from ..toml_text import MAX_SHOWN, printable, read_file
 from .minisign import (
@@ -51,8 +52,7 @@ class Bundle(Protocol):
     def beside(self) -> Mapping[str, bytes]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True):
     """A signature that holds. ``version`` is None where the trusted comment tells none."""
 
     key_id: str

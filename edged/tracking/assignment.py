@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import heapq
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
-
-from ..dataclass import dataclass
 
 Places = npt.NDArray[np.intp]
 _NONE = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(msgspec.Struct, frozen=True):
     """Matched ``rows`` and ``columns``, intp, shape (k,) each."""
 
     rows: Places

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..dataclass import dataclass
 from ..records import FloatArray
 from .assignment import Places, assign
 from .kalman import BoxFilters, FloatArray64, overlaps
@@ -32,8 +32,7 @@ _STRIDE_S, _GAP_S = 1.0, 30.0
 _FIRM, _WEAK, _TENTATIVE = 0.1, 0.3, 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class TrackSettings:
+class TrackSettings(msgspec.Struct, frozen=True):
     """``low``: over which score a detection may go on with a track. ``lost_s``: how long one is
     looked for that is not seen, from the first frame on in which it is missed.
     """

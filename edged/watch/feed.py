@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..handoff import BoundedQueue
 from ..publish import Received
 from ..publish.attempts import Attempts
@@ -25,8 +26,7 @@ _LONGEST_PAUSE_S = 10.0  # somebody is waiting
 _STEP_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """The state of the connection. ``trouble`` None: it stands."""
 
     trouble: BrokerLost | None
@@ -37,8 +37,7 @@ class Link:
         return isinstance(self.trouble, Unwelcome)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """Something that the user should know, and that is no message."""
 
     text: str

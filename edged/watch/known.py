@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import field
 from datetime import datetime
 
-from ..dataclass import dataclass
+import msgspec
+
 from . import words
 from .payloads import Arrival, Counts, Happening, Health, Info, Metrics, Model, Result
 from .sequence import Sequences
@@ -15,8 +15,7 @@ WINDOW_S = 30.0
 _MOST_LATENCIES = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something that came, told in a line. ``notable``: also for those who see the state itself,
     because it changed; ``grave``: somebody should look.
     """
@@ -28,8 +27,7 @@ class Event:
     grave: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """Of the results of the last WINDOW_S. None: nothing to tell it from."""
 
     rate_hz: float | None
@@ -37,8 +35,7 @@ class Pace:
     p95_ms: float | None
 
 
-@dataclass(slots=True)
-class Pipeline:
+class Pipeline(msgspec.Struct):
     """``recent``: when results came (monotonic), and their total latency in ms, NaN where they
     told none.
     """
@@ -50,8 +47,8 @@ class Pipeline:
     counts: Counts | None = None
     last: Result | None = None
     last_wall: datetime | None = None
-    sequences: Sequences = field(default_factory=Sequences)
-    recent: deque[tuple[float, float]] = field(
+    sequences: Sequences = msgspec.field(default_factory=Sequences)
+    recent: deque[tuple[float, float]] = msgspec.field(
         default_factory=lambda: deque(maxlen=_MOST_LATENCIES)
     )
     began_s: float | None = None
@@ -137,15 +134,14 @@ class Pipeline:
         return Event(arrival.wall, where, text, notable, grave)
 
 
-@dataclass(slots=True)
-class Device:
+class Device(msgspec.Struct):
     """``status``: `online`, `offline`, or None where nobody told it."""
 
     name: str
     status: str | None = None
     info: Info | None = None
     metrics: Metrics | None = None
-    pipelines: dict[str, Pipeline] = field(default_factory=dict)
+    pipelines: dict[str, Pipeline] = msgspec.field(default_factory=dict)
 
     @property
     def offline(self) -> bool:

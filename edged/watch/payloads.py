@@ -13,16 +13,13 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from ..dataclass import dataclass
-
 MAX_BYTES = 64 * 1024
 """Longer payloads are not looked at; edged sends at most 16 KiB."""
 
 Sequence = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A message as it came. ``at_s`` is of the monotonic clock, ``wall`` of the wall clock."""
 
     topic: str
@@ -32,8 +29,7 @@ class Arrival:
     wall: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a topic leads. ``pipeline`` None: the device's own; ``leaf`` is what is told."""
 
     device: str
@@ -41,8 +37,7 @@ class Place:
     leaf: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """A payload that is not what its topic says."""
 
     why: str

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import field
 
-from ..dataclass import dataclass
+import msgspec
 
 _MOST_RUNS = 8  # a run that ended may still have results in the spool
 _MOST_HOLES = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(msgspec.Struct, frozen=True):
     """Numbers that did not come, the first and the last. ``unheard``: they went by while the
     subscriber had no connection, and are not counted as missing.
     """
@@ -26,13 +24,12 @@ class Hole:
         return self.last - self.first + 1
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(msgspec.Struct):
     """``first`` is the first number that came, ``expected`` the one after the highest."""
 
     first: int
     expected: int
-    holes: list[Hole] = field(default_factory=list)
+    holes: list[Hole] = msgspec.field(default_factory=list)
     interrupted: bool = False
 
 

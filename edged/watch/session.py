@@ -7,7 +7,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import EdgedError
 from .board import Board
 from .feed import Feed, Link, Notice
@@ -17,8 +18,7 @@ from .payloads import Arrival
 _TICK_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """When to end: after so many seconds, or so many results. None: not."""
 
     seconds: float | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from rich.text import Text
 
-from ..dataclass import dataclass
 from . import words
 from .board import Board
 from .known import Device, Pipeline
@@ -17,8 +17,7 @@ _MOST_LABELS = 12
 _STATE_STYLES = {"running": "green", "degraded": "yellow", "source-lost": "red", "stopped": "red"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True):
     """A line of the table, of a pipeline or else of a device. ``grave``: it is in trouble."""
 
     text: Text

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from rich.text import Text
 
-from ..dataclass import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """What is to be drawn on: so many cells and lines, at this moment (monotonic, wall).
     ``title`` says what is watched; ``trouble`` why there is no connection, None where there is.
     """

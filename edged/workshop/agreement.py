@@ -8,11 +8,9 @@ of the one by the other, and 0 where that is below.
 
 from __future__ import annotations
 
-from dataclasses import field
-
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..groundtruth import LEAST_OVERLAP, overlap
 from ..records import (
     AnyArray,
@@ -31,13 +29,12 @@ LEAST_SCORE = 0.5
 MOST_APART = 0.05
 
 
-@dataclass(slots=True)
-class Agreement:
+class Agreement(msgspec.Struct):
     """Of as many pairs as were added."""
 
-    _same: list[float] = field(default_factory=list)
-    _weights: list[float] = field(default_factory=list)
-    _values: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
+    _same: list[float] = msgspec.field(default_factory=list)
+    _weights: list[float] = msgspec.field(default_factory=list)
+    _values: list[tuple[FloatArray, FloatArray]] = msgspec.field(default_factory=list)
 
     def add(self, one: Decoded, other: Decoded) -> None:
         """What both found in an example."""

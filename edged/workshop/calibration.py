@@ -10,9 +10,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from ..dataclass import dataclass
 from ..engine.interpreter import Engine
 from ..errors import EdgedError, ModelError, NotFinite
 from ..inputs import PictureInput, StreamInput
@@ -31,8 +31,7 @@ Progress = Callable[[str, int, int], None]
 """Is told what is done, and how many of how many are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Calibrated:
+class Calibrated(msgspec.Struct, frozen=True):
     """``notes``: what is to be said of the examples."""
 
     ranges: Ranges

@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 
-from ..dataclass import dataclass
 from ..engine.file_kind import kind_of
 from ..engine.ultralytics import NAME as ULTRALYTICS
 from ..errors import EdgedError, MissingExtra, ModelError
@@ -58,8 +57,7 @@ class Facts(msgspec.Struct, frozen=True):
     ultralytics: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """``layout``: "nchw", "nhwc" or "auto", of pictures in the source."""
 
     source: Path

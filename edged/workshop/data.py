@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..errors import EdgedError, SourceError
 from ..samples import Given, Gives, Want, WindowShape
 from ..sources import Gap, NotYet, SampleSource, Unreadable
@@ -24,8 +25,7 @@ PassedOver = Callable[[str], None]
 _RECORDINGS = frozenset({*CsvSource.suffixes, *WavSource.suffixes})
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(msgspec.Struct, frozen=True):
     """One picture, or one window of a recording. ``file`` is seen from the data's directory."""
 
     file: Path
@@ -37,8 +37,7 @@ class Example:
         return self.file.parts[0] if len(self.file.parts) > 1 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """``files``: those of one kind under ``directory``, in the order of their names."""
 
     directory: Path

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..engine.geometry import Fit
 from ..errors import ModelError
 from ..loading import Examined, examine
@@ -30,8 +31,7 @@ _MOST_TOLD = 3
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """``calibrate`` holds the data, which ``Mode.INT8`` needs. ``least_agreement``: so many layers
     stay float that it is reached; None: only those in ``skip`` do.
     """
@@ -47,8 +47,7 @@ class Order:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Quantized:
+class Quantized(msgspec.Struct, frozen=True):
     """What came of it. ``agreement`` with the float model on ``compared`` examples is None where
     there were no data.
     """

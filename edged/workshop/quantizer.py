@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from litert_quantizer import algorithm_manager, calibrator, qtyping, quantizer, recipe_manager
 from litert_quantizer.utils import qsv_utils
 
-from ..dataclass import dataclass
 from ..engine.interpreter import one_line
 from ..engine.tflite_schema import OPERATORS
 from ..errors import ModelError
@@ -43,8 +43,7 @@ class Mode(enum.Enum):
     FLOAT16 = "float16"
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(msgspec.Struct, frozen=True):
     """An operator of the main graph. ``name`` is its first output's; ``scope`` litert-quantizer's
     name for it.
     """
@@ -211,8 +210,7 @@ def _is_quantized(tensor: Any) -> bool:
     return scale is not None and len(scale) > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(msgspec.Struct, frozen=True):
     """What became of a model's operators, without those that only convert: how many there are, how
     many work with quantised numbers or hold such weights, and of which kinds the others are that
     compute with float32.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..dataclass import dataclass
+import msgspec
+
 from ..engine.geometry import Fit
 from ..errors import ModelError
 from ..loading import Examined, LoadOptions, examine
@@ -19,8 +20,7 @@ _TAKES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """A model and its reading. ``options`` are those to load it with."""
 
     path: Path

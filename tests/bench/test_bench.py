@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
 from household import SMALL_MODELS
+from msgspec.structs import replace
 
 from edged.bench.contestant import Memory
 from edged.bench.figures import Turn

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from dataclasses import replace
 
 import pytest
 from household import SMALL_MODELS
+from msgspec.structs import replace
 
 from edged.bench.figures import Spread
 from edged.bench.settings import DEFAULT

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from msgspec.structs import replace
 
 from edged.engine.log_mel import LogMel, LogMelRule, mel_weights
 from edged.records import FloatArray

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import pytest
+from msgspec.structs import replace
 
 from edged.engine.preprocess import Normalization
 from edged.engine.windows import WindowFiller, is_window, sample_rule, window_shape

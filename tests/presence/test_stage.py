@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from edged.minimise import Minimiser
 from edged.presence.areas import Line, Zone

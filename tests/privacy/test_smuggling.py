@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from edged import records
 from edged.clock import SystemClock
@@ -343,11 +344,9 @@ def places_in(record: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def parts_of(record: Any) -> dict[Any, Any]:
-    if dataclasses.is_dataclass(record):
-        return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
     match record:
         case msgspec.Struct():
-            return {name: getattr(record, name) for name in record.__struct_fields__}
+            return msgspec.structs.asdict(record)
         case tuple():
             return dict(enumerate(record))
         case dict():
@@ -365,9 +364,7 @@ def with_in_place(record: Any, path: tuple[Any, ...], value: Any) -> Any:
             return tuple(changed if n == path[0] else each for n, each in enumerate(record))
         case dict():
             return {**record, path[0]: changed}
-        case msgspec.Struct():
-            return msgspec.structs.replace(record, **{path[0]: changed})
-    return dataclasses.replace(record, **{path[0]: changed})
+    return replace(record, **{path[0]: changed})
 
 
 KINDS = get_args(Record)
@@ -393,7 +390,7 @@ def test_the_names_in_a_table_are_no_way_out_either(names: dict[str, None]) -> N
     assume(names)
     metrics = good(records.Metrics)
     counts = metrics.pipelines["front"]
-    leaves(dataclasses.replace(metrics, pipelines=dict.fromkeys(names, counts)))
+    leaves(replace(metrics, pipelines=dict.fromkeys(names, counts)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import socket
 import threading
@@ -11,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from patience import PATIENCE_S
 
 from edged.publish import Context, SpoolSettings
@@ -75,7 +75,7 @@ def publisher(context: Context) -> Iterator[Callable[..., Publisher]]:
         **settings: Any,
     ) -> Publisher:
         mqtt = MqttSettings(**{"host": "127.0.0.1", **settings}, port=port, client_id="edged-pi")
-        publishers.append(Publisher(mqtt, dataclasses.replace(context, qos=qos), capacity, spool))
+        publishers.append(Publisher(mqtt, replace(context, qos=qos), capacity, spool))
         publishers[-1].start()
         return publishers[-1]
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from edged.errors import MessageRefused
 from edged.publish import Context, Received
@@ -213,4 +213,4 @@ def test_no_more_correlation_data_goes_back_than_is_needed_to_tell_answers_apart
     answered_on(answer, CONTEXT)
 
     with pytest.raises(MessageRefused, match="256 bytes"):
-        answered_on(dataclasses.replace(answer, correlation=bytes(257)), CONTEXT)
+        answered_on(replace(answer, correlation=bytes(257)), CONTEXT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import itertools
 import json
 import re
@@ -15,6 +14,7 @@ from home_assistant import RULES, VALIDATOR, HomeAssistant, checked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
+from msgspec.structs import replace
 
 from edged.clock import SystemClock
 from edged.config_types import TopicLevel
@@ -72,7 +72,7 @@ FRONT = info(pipeline("front"), pipeline("door", "classification"))
 def watched(name: str, *zones: ZoneInfo, lines: tuple[str, ...] = ()) -> PipelineInfo:
     """A pipeline with zones, which tells events."""
     tells = frozenset({"event", "counts"})
-    return dataclasses.replace(pipeline(name), tells=tells, zones=zones, lines=lines)
+    return replace(pipeline(name), tells=tells, zones=zones, lines=lines)
 
 
 # ---- the message ---------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def test_what_is_not_a_result_is_diagnostic() -> None:
 def test_unique_ids_are_unique_over_devices_too() -> None:
     ids: list[str] = []
     for device in ("a", "a-b", "b"):
-        context = dataclasses.replace(CONTEXT, device=device)
+        context = replace(CONTEXT, device=device)
         told = info(pipeline("b-c"), pipeline("c"), pipeline("c-objects", "classification"))
         payload = announced(told, context=context)
         ids += [config["unique_id"] for config in payload["components"].values()]
@@ -294,7 +294,7 @@ def test_ids_of_zones_lines_and_labels_are_never_the_same(names: list[str], labe
 
 
 def test_a_device_whose_name_home_assistant_does_not_allow_has_a_topic_that_it_does() -> None:
-    context = dataclasses.replace(CONTEXT, device="Garten Süd")
+    context = replace(CONTEXT, device="Garten Süd")
     message = encode(announcement(FRONT, NOTHING, context, MAX_PAYLOAD_BYTES), context)
     assert re.fullmatch("homeassistant/device/Garten-S-d-[0-9a-f]{54}/config", message.topic)
     assert checked(message.payload)["device"]["name"] == "Garten Süd"
@@ -314,7 +314,7 @@ NASTY_NAMES = (
 
 @given(NASTY_NAMES, st.sampled_from(["detection", "classification", None]))
 def test_no_name_breaks_the_message_or_reaches_a_template(name: str, task: str | None) -> None:
-    context = dataclasses.replace(CONTEXT, device=name)
+    context = replace(CONTEXT, device=name)
     payload = announced(info(pipeline(name, task)), context=context)
     harmless = announced(info(pipeline("x", task)))
     assert payload["device"]["name"] == name

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from msgspec import structs
+from msgspec.structs import replace
 
 from edged.clock import SystemClock
 from edged.errors import MessageRefused
@@ -266,7 +266,7 @@ def test_info_tells_what_an_anomaly_detector_has_learnt_or_until_when_it_learns(
     context: Context,
 ) -> None:
     def told(anomaly: AnomalyInfo | None, threshold: float | None = None) -> dict[str, Any]:
-        pipeline = dataclasses.replace(pipeline_info(), threshold=threshold, anomaly=anomaly)
+        pipeline = replace(pipeline_info(), threshold=threshold, anomaly=anomaly)
         payload: dict[str, Any] = decoded(info(pipeline), context)["pipelines"][0]
         return payload
 
@@ -430,7 +430,7 @@ def test_labels_that_would_make_info_too_long_are_told_as_numbers(context: Conte
 
 
 def test_an_address_is_no_kind_of_source(context: Context) -> None:
-    secret = dataclasses.replace(pipeline_info(), source="rtsp://user:password@camera/")
+    secret = replace(pipeline_info(), source="rtsp://user:password@camera/")
 
     with pytest.raises(MessageRefused, match="source"):
         encode(info(secret), context)
@@ -461,7 +461,7 @@ def test_metrics_are_rounded_and_not_retained(context: Context) -> None:
 
 
 def test_status_is_plain_text(context: Context) -> None:
-    message = status(dataclasses.replace(context, qos=0), OFFLINE)
+    message = status(replace(context, qos=0), OFFLINE)
 
     assert (message.topic, message.payload) == ("edged/pi/status", b"offline")
     assert (message.qos, message.retain) == (1, True)
@@ -480,7 +480,7 @@ def test_a_number_that_is_not_finite_is_refused_and_never_written_as_null(
         structs.replace(good, latency_ms=latency),
         structs.replace(good, findings=(Detection("cat", number, (0, 0, 1, 1)),)),
         structs.replace(good, findings=(Detection("cat", 0.5, (0, 0, number, 1)),)),
-        dataclasses.replace(METRICS, cpu_temperature_c=number),
+        replace(METRICS, cpu_temperature_c=number),
     ):
         with pytest.raises(MessageRefused, match=str(number)):
             encode(record, context)

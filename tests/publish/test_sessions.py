@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import socket
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from listening import Ear, say
 from msgspec import structs
+from msgspec.structs import replace
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from patience import PATIENCE_S
@@ -151,7 +151,7 @@ def sender(context: Context) -> Iterator[Make]:
         port: int, ear: Ear | None = None, message_expiry_s: float | None = None, **settings: Any
     ) -> Publisher:
         mqtt = MqttSettings("127.0.0.1", port, "edged-pi", **settings)
-        made = Publisher(mqtt, dataclasses.replace(context, message_expiry_s=message_expiry_s))
+        made = Publisher(mqtt, replace(context, message_expiry_s=message_expiry_s))
         publishers.append(made)
         if ear is not None:
             made.listen(COMMAND, ear)

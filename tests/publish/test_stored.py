@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from edged.errors import MessageExpired, MessageRefused
 from edged.publish import Context, Stored
@@ -42,7 +42,7 @@ def test_the_message_is_the_one_that_would_have_been_sent(
 def test_it_keeps_its_run_and_goes_to_where_the_configuration_of_now_says(
     context: Context, stored: Stored
 ) -> None:
-    now = dataclasses.replace(context, run="later", prefix="home", device="attic", qos=2)
+    now = replace(context, run="later", prefix="home", device="attic", qos=2)
 
     message = encode_stored(stored, now, BOOT)
 
@@ -66,7 +66,7 @@ def test_within_a_boot_its_time_is_by_what_the_clock_says_now(
 
 
 def test_it_expires_by_its_age_as_far_as_that_is_known(context: Context, stored: Stored) -> None:
-    limited = dataclasses.replace(context, message_expiry_s=3600)
+    limited = replace(context, message_expiry_s=3600)
     clock: Any = context.clock
     clock.now_ns = stored.captured_ns
     assert encode_stored(stored, limited, BOOT).expiry_s == 3600
@@ -75,7 +75,7 @@ def test_it_expires_by_its_age_as_far_as_that_is_known(context: Context, stored:
     for boot in (BOOT, "the next"):
         with pytest.raises(MessageExpired):
             encode_stored(stored, limited, boot)
-    unknown = dataclasses.replace(stored, clock_synced=False)
+    unknown = replace(stored, clock_synced=False)
     assert encode_stored(unknown, limited, "the next").expiry_s == 3600
 
 
@@ -92,13 +92,13 @@ def test_it_expires_by_its_age_as_far_as_that_is_known(context: Context, stored:
 )
 def test_what_is_no_result_is_refused(payload: bytes, context: Context, stored: Stored) -> None:
     with pytest.raises(MessageRefused, match="A result in the spool was not sent"):
-        encode_stored(dataclasses.replace(stored, payload=payload), context, BOOT)
+        encode_stored(replace(stored, payload=payload), context, BOOT)
 
 
 def test_a_result_with_something_more_in_it_is_refused(context: Context, stored: Stored) -> None:
     payload = json.loads(stored.payload)
     for more in ({"pixels": "x"}, {"pipeline": "../x/#"}, {"sequence": -1}, {"detections": [1]}):
-        bad = dataclasses.replace(stored, payload=json.dumps(payload | more).encode())
+        bad = replace(stored, payload=json.dumps(payload | more).encode())
 
         with pytest.raises(MessageRefused):
             encode_stored(bad, context, BOOT)

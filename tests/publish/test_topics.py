@@ -12,7 +12,6 @@ import pytest
 from msgspec import inspect
 
 from edged.config import Mqtt
-from edged.dataclass import dataclass
 from edged.errors import MessageRefused
 from edged.publish import Context, bounds
 from edged.publish.messages import encode, status, topic_of
@@ -36,8 +35,7 @@ def test_every_entry_says_how_its_record_becomes_a_message_and_of_which_type() -
     assert listed == {kind: TYPES[kind] for kind in KINDS}, "each has a schema, and no other"
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """What a careless change might add."""
 
     pipeline: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from judging import Judge
+from msgspec.structs import replace
 
 from edged.tracking.tracker import Tracker, TrackSettings
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 
-from ...dataclass import dataclass
 from ...records import AnyArray
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """Of an output, over all examples. ``cosine``: of the angle between the two, 1 where they point
     the same way. ``largest``: the largest difference of two numbers, in the output's unit.
     ``sqnr_db``: the signal to quantisation noise ratio, 10 log10(sum a^2 / sum (a - b)^2), infinite

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from ...dataclass import dataclass
 from ...engine.alone import computed_inputs
 from ...engine.confined import Channel, parent_of_request, serve
 from ...engine.delegated import find_delegated
@@ -37,8 +36,7 @@ class Fallen(msgspec.Struct, frozen=True):
     cost_ms: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(msgspec.Struct, frozen=True):
     """Of a model's ``operators``, those that were not taken. ``runtime``: its name and version."""
 
     runtime: str
@@ -52,8 +50,7 @@ class Left:
         return sum(each.cost_ms or 0.0 for each in self.fallen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(msgspec.Struct, frozen=True):
     path: Path
     data: bytes
     remembers: bool

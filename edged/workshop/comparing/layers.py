@@ -13,9 +13,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from ...dataclass import dataclass
 from ...engine.alone import alone, computed_inputs
 from ...engine.interpreter import Engine
 from ...engine.layers import Graph, GraphTensor, Layer, read_graph
@@ -28,8 +28,7 @@ _CONVERTERS = ("QUANTIZE", "DEQUANTIZE")
 MOST_EXAMPLES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(msgspec.Struct, frozen=True):
     """Of one operator of the second model, in dB; ``own_db`` None: not all that it takes is found
     in the first model, or it cannot be run alone.
     """

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ...dataclass import dataclass
 from ...records import Box, Detection
 
 _OVERLAPS = np.linspace(0.5, 0.95, 10)
@@ -24,8 +24,7 @@ _MOST = 100
 _Numbers = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(msgspec.Struct, frozen=True):
     """One that is there; ``box`` in shares of the picture."""
 
     label: str
@@ -33,8 +32,7 @@ class Object:
     crowd: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Precision:
+class Precision(msgspec.Struct, frozen=True):
     """``mean`` is mAP of IoU 0.50 to 0.95, ``at_half`` of 0.50; ``by_label`` the former of each."""
 
     mean: float

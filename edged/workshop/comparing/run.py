@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 
-from ...dataclass import dataclass
 from ...engine.geometry import Fit
 from ...engine.interpreter import Engine
 from ...engine.layers import Graph, read_graph
@@ -36,8 +36,7 @@ _LEAST_SCORE = 0.001  # low ones count for the precision too
 _MOST_RESULTS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Accuracy:
+class Accuracy(msgspec.Struct, frozen=True):
     """Of a model on labelled data: the share of examples whose class is the best, and among the
     five best; the former by class.
     """
@@ -47,8 +46,7 @@ class Accuracy:
     by_label: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True):
     """``share``: how far they agree (see ``workshop.agreement``); of classes ``top_1`` is the share
     of examples with the same best one, ``top_5`` of those in which the first model's best is among
     the second one's five best. Lists of two are of the first model and the second.

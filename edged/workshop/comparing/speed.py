@@ -6,8 +6,10 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from ...bench.answers import INFERENCE
 from ...bench.contestant import Contestant, Memory
@@ -15,7 +17,6 @@ from ...bench.figures import Spread, pooled
 from ...bench.rounds import frames_a_turn, play
 from ...bench.run import kept_for
 from ...bench.stage import Tried, bare
-from ...dataclass import dataclass
 from ...engine.runtime import installed
 from ..subject import Subject
 
@@ -25,8 +26,7 @@ _MOST_FRAMES = 400
 _MOST_THREADS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """Of one model with a runtime and so many threads; ``times_ms`` of each inference. ``memory``:
     of the whole process, Python and the runtime included.
     """
@@ -39,8 +39,7 @@ class Run:
         return Spread.of(self.times_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(msgspec.Struct, frozen=True):
     """Both models with the same runtime and threads."""
 
     runtime: str

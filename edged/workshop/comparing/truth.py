@@ -8,7 +8,6 @@ from typing import Annotated
 
 import msgspec
 
-from ...dataclass import dataclass
 from ...errors import EdgedError
 from ...store.labels import Labels, nearest, publishable
 from ..data import Data
@@ -43,8 +42,7 @@ class _Coco(msgspec.Struct):
     categories: list[_Category]
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(msgspec.Struct, frozen=True):
     """By a file's name as seen from the data's directory. Of the two one is empty: ``classes``, or
     ``objects`` (a picture without any is there with none). ``note``: why there is neither.
     """
