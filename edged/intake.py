@@ -110,6 +110,10 @@ class Intake:
 
     def leave(self, runner: Runner) -> None:
         """A pipeline was stopped: what it had on trial is tried anew when it comes back."""
+        name = runner.plan.model
+        with self._lock:
+            if self._probing is not None and self._probing[0] == name and not self._users_of(name):
+                self._newer.set()  # nobody waits for what is being probed
         self._tasks.put(lambda: self._leave(runner))
 
     def settled(self, name: str) -> None:
@@ -161,6 +165,8 @@ class Intake:
 
     def _first_model(self, runner: Runner) -> None:
         """Without a probe where the model is known to be good: it has served here before."""
+        if runner not in self._users():  # it has left meanwhile
+            return
         plan = runner.plan
         good, files = self._vault.good(plan.name, plan.model), None
         if good is not None:
@@ -274,7 +280,7 @@ class Intake:
         try:
             examined = self._examine(files, kept.path, users[0])
         except ProbeCancelled:
-            if not self._closing:
+            if not self._closing and self._users_of(files.name):
                 log.info(
                     "model %s was replaced again while it was tried",
                     files.name,

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from .cadence import Cadence
 from .crops import CropFeed, Sighting
-from .engine.held_up import undisturbed_ns
+from .engine.held_up import UndisturbedClock
 from .errors import ModelError, NotFinite
 from .events import Event, Lasting, about
 from .filter import Filter
@@ -181,7 +181,7 @@ class Pipeline:
             serving.model.clock_ns = time.monotonic_ns
         else:
             # What other work takes of the processor is no fault of the model.
-            serving.model.clock_ns = undisturbed_ns
+            serving.model.clock_ns = UndisturbedClock()
             self._before = before
             self._trial = Trial(serving.expected, time.monotonic_ns())
 

@@ -189,6 +189,13 @@ def probing(kitchen: Kitchen) -> bool:
     return kitchen.intake._probing is not None
 
 
+def leave(kitchen: Kitchen, runner: Runner) -> None:
+    """As the fleet lets a pipeline go that was taken out of the configuration."""
+    kitchen.runners.remove(runner)
+    runner.stop("it was taken out", PATIENCE_S)
+    kitchen.intake.leave(runner)
+
+
 def of(pipeline: str, bundle: str) -> Callable[[Result], bool]:
     return lambda one: one.pipeline == pipeline and one.model.version == bundle[:12]
 
@@ -653,9 +660,7 @@ def test_a_pipeline_that_is_stopped_during_a_trial_begins_with_the_good_one(
     runner = kitchen.serving()
     new = kitchen.put("classifier_int8")
     kitchen.told.wait_for_verdict(Verdict.TRIAL)
-    kitchen.runners.remove(runner)
-    runner.stop("its configuration changed", PATIENCE_S)
-    kitchen.intake.leave(runner)
+    leave(kitchen, runner)
     kitchen.pipeline()
     kitchen.told.wait_for_verdict(Verdict.ACCEPTED)
     assert candidate(kitchen.told.wait_for_verdict(Verdict.TRIAL)).version == new[:12]
@@ -669,6 +674,26 @@ def test_a_stop_gives_up_a_probe_without_a_verdict(kitchen: Kitchen) -> None:
     kitchen.intake.stop(PATIENCE_S)
     assert not kitchen.intake._thread.is_alive()
     kitchen.close()
+    assert not any(isinstance(record, ModelReport) for record in kitchen.told.rest())
+
+
+def test_for_a_pipeline_that_has_left_before_its_turn_nothing_is_tried(kitchen: Kitchen) -> None:
+    kitchen.lay("classifier_uint8")
+    busy = threading.Event()
+    kitchen.intake._tasks.put(lambda: busy.wait(PATIENCE_S))
+    leave(kitchen, kitchen.pipeline())
+    busy.set()
+    kitchen.wait_idle()
+    assert kitchen.kept() == set()
+
+
+def test_a_probe_that_nobody_waits_for_any_more_is_given_up(kitchen: Kitchen) -> None:
+    kitchen.lay("classifier_uint8")
+    runner = kitchen.pipeline()
+    until(lambda: probing(kitchen))
+    leave(kitchen, runner)
+    kitchen.wait_idle()
+    assert kitchen.kept() == set()
     assert not any(isinstance(record, ModelReport) for record in kitchen.told.rest())
 
 

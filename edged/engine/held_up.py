@@ -11,17 +11,25 @@ import time
 from pathlib import Path
 
 
-def undisturbed_ns() -> int:
-    """The monotonic clock, but for the thread that calls: it stands still while that one waits for
-    a processor. Costs some 0.1 ms; it is the plain clock where the kernel does not count waiting.
+class UndisturbedClock:
+    """The monotonic clock, but for the thread that makes and calls it: it stands still while that
+    one waits for a processor. It is the plain clock where the kernel does not count waiting.
     """
-    thread = Path("/proc/thread-self")
-    held_up_ns = _held_up_ns(thread)
-    while True:
-        now_ns = time.monotonic_ns()
-        before_ns, held_up_ns = held_up_ns, _held_up_ns(thread)
-        if held_up_ns == before_ns:  # else it was held up between the two looks
-            return now_ns - held_up_ns
+
+    def __init__(self) -> None:
+        self._waits = _opened("/proc/thread-self/schedstat")
+
+    def __call__(self) -> int:
+        """Nanoseconds."""
+        held_up_ns = held_up_by(self._waits)
+        while True:
+            now_ns = time.monotonic_ns()
+            before_ns, held_up_ns = held_up_ns, held_up_by(self._waits)
+            if held_up_ns == before_ns:  # else it was held up between the two looks
+                return now_ns - held_up_ns
+
+    def __del__(self) -> None:
+        os.close(self._waits)
 
 
 def process_held_up_ns() -> int:
@@ -33,10 +41,7 @@ def waits_of(process: int) -> int:
     """A file, to be closed, that tells ``held_up_by`` of the process's first thread: also when it
     may not be opened any more.
     """
-    try:
-        return os.open(f"/proc/{process}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # over already, or the kernel does not count it
-        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    return _opened(f"/proc/{process}/schedstat")
 
 
 def held_up_by(waits: int) -> int:
@@ -45,6 +50,13 @@ def held_up_by(waits: int) -> int:
         return int(os.pread(waits, 100, 0).split()[1])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _opened(counts: str) -> int:
+    try:
+        return os.open(counts, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # over already, or the kernel does not count it
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _held_up_ns(task: Path) -> int:

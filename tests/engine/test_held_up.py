@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.engine.held_up import process_held_up_ns, undisturbed_ns
+from edged.engine.held_up import UndisturbedClock, process_held_up_ns
 
 BUSY = "print(flush=True)\nwhile True: pass"
 WORK_NS = 300_000_000
@@ -24,6 +24,7 @@ def beside_another(core: int, took: dict[str, int]) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
+        undisturbed_ns = UndisturbedClock()
         began = time.monotonic_ns(), undisturbed_ns(), process_held_up_ns()
         until_ns = time.thread_time_ns() + WORK_NS
         while time.thread_time_ns() < until_ns:
@@ -44,10 +45,11 @@ def test_what_another_process_takes_of_the_core_does_not_count() -> None:
     thread.start()
     thread.join()
     assert took["all"] > 1.2 * took["undisturbed"]
-    assert took["undisturbed"] < 1.2 * WORK_NS
+    assert took["undisturbed"] < 1.6 * WORK_NS
     assert took["held up"] > 0.5 * (took["all"] - took["undisturbed"])
 
 
 def test_without_others_it_is_the_monotonic_clock() -> None:
+    undisturbed_ns = UndisturbedClock()
     first_ns, then_ns = undisturbed_ns(), undisturbed_ns()
     assert first_ns <= then_ns <= time.monotonic_ns()
