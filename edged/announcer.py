@@ -22,7 +22,7 @@ from typing import Protocol
 import msgspec
 
 from .config_types import TopicPrefix
-from .events import Event, about
+from .log_fields import Event, about
 from .publish import Context, Received
 from .publish.home_assistant import announcement, left_out, place_of
 from .publish.home_assistant_entities import component_id

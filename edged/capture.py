@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from .cascade import Alarm
 from .errors import EdgedError
-from .events import Event, Lasting, about
 from .gate import MotionGate
 from .handoff import Closed, LatestSlot
+from .log_fields import Event, Lasting, about
 from .samples import Captured, Want
 from .sources import Gap, NotYet, Source, Unreadable
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from .events import Event, about
+from .log_fields import Event, about
 from .records import Throttling
 from .runner import Runner
 from .service.chip import Chip

@@ -24,10 +24,10 @@ from .engine import runtime as binding
 from .errors import ConfigError
 from .event_ledger import FILE_NAME as EVENTS_FILE
 from .event_ledger import EventLedger
-from .events import Event, about
 from .fleet import Ends, Fleet
 from .handoff import Closed
 from .intake import Intake
+from .log_fields import Event, about
 from .publish import Context
 from .publish.commands import CommandRefused
 from .publish.publisher import Publisher

@@ -23,8 +23,8 @@ import msgspec
 from msgspec.structs import replace
 
 from .errors import MessageRefused
-from .events import Event, about
 from .handoff import Closed
+from .log_fields import Event, about
 from .publish import Context, Stored
 from .publish.messages import in_this_run, store
 from .records import EventType, Happening, Record

@@ -17,9 +17,9 @@ from .cadence import Cadence, Publish
 from .cascade import Trigger
 from .crop_pipeline import CropCadence
 from .crops import CropFeed, Followed
-from .events import Event, about
 from .intake import Intake
 from .loading import nothing_to_crop, unknown_labels
+from .log_fields import Event, about
 from .publish.commands import CommandRefused
 from .records import (
     ANOMALY_LABEL,

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from .events import Event, about
+from .log_fields import Event, about
 from .records import Health, HealthState
 
 log = logging.getLogger("edged.health")

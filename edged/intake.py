@@ -20,9 +20,9 @@ import msgspec
 
 from .engine import ahead
 from .errors import EdgedError, ProbeCancelled
-from .events import Event, about
 from .golden import read_golden
 from .loading import Examined, Loaded, build_model, examine
+from .log_fields import Event, about
 from .pipeline import Serving
 from .records import Verdict
 from .runner import Runner

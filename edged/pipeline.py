@@ -25,9 +25,9 @@ from .cadence import Cadence
 from .crops import CropFeed, Sighting
 from .engine.held_up import UndisturbedClock
 from .errors import ModelError, NotFinite
-from .events import Event, Lasting, about
 from .filter import Filter
 from .handoff import Closed, LatestSlot
+from .log_fields import Event, Lasting, about
 from .minimise import Minimiser
 from .model import Model
 from .presence.stage import Presence

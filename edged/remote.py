@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .errors import MessageRefused
-from .events import Event, about
+from .log_fields import Event, about
 from .publish import Context, Received
 from .publish.commands import (
     MOST_PER_MINUTE,

@@ -18,13 +18,13 @@ from .cascade import Alarm, Trigger
 from .crop_pipeline import CropPipeline
 from .crops import CropFeed, CropRule, Followed, weight
 from .errors import ModelError
-from .events import Event, about
 from .filter import Filter
 from .gate import MotionGate, MotionRule
 from .handoff import LatestSlot
 from .health import HealthLamp
 from .keywords import KeywordFilter
 from .loading import LoadOptions, crop_misfit, refuse_untrackable, unknown_labels
+from .log_fields import Event, about
 from .minimise import Minimiser
 from .model import Model
 from .pipeline import Pipeline, Serving

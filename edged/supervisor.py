@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from .events import Event, about
+from .log_fields import Event, about
 from .records import HealthState
 from .service.notify import Notifier
 

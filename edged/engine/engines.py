@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 from ..errors import EdgedError
-from ..events import Event, about
+from ..log_fields import Event, about
 from .interpreter import Engine
 
 log = logging.getLogger("edged.engine")

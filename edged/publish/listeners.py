@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from paho.mqtt.client import topic_matches_sub
 
-from ..events import Event, about
+from ..log_fields import Event, about
 from . import Received
 
 MAX_HEARD_BYTES = 16 * 1024

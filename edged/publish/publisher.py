@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import MessageExpired, MessageRefused
-from ..events import Event, about
+from ..log_fields import Event, about
 from ..records import Answer, Queued, Record, SpoolMetrics
 from . import Context, Message, SpoolSettings, Stored
 from .attempts import Attempts

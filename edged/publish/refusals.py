@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from functools import partial
 
-from ..events import Event, Lasting, about
+from ..log_fields import Event, Lasting, about
 
 log = logging.getLogger("edged.publish")
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 from ..errors import MessageExpired, MessageRefused
-from ..events import Event, about
+from ..log_fields import Event, about
 from . import Context, SpoolSettings, Stored
 from .messages import store
 from .outbox import Outbox

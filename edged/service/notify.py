@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, MutableMapping
 
-from ..events import Event, about
+from ..log_fields import Event, about
 
 log = logging.getLogger("edged.service")
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..events import Event, about
+from ..log_fields import Event, about
 from ..samples import Samples
 from .iio_buffered import BufferedReader, NotBuffered, buffered_channels
 from .iio_channels import IioChannel, find_channels

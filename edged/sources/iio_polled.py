@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import SourceError
-from ..events import Event, Lasting, about
+from ..log_fields import Event, Lasting, about
 from ..samples import Samples
 from . import NotYet
 from .iio_channels import IioChannel

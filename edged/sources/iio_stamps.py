@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from ..events import Event, about
+from ..log_fields import Event, about
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from ..errors import SourceError
-from ..events import Event, about
+from ..log_fields import Event, about
 from ..plain_text import plain
 from ..records import FloatArray
 from ..samples import Channel, Samples

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from ..errors import SourceError
-from ..events import Event, about
+from ..log_fields import Event, about
 from ..records import Frame, PixelOrder, Size, UInt8Array
 from ..samples import Want
 from .opencv import TIMEOUT_S, Reader

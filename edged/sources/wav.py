@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SourceError
-from ..events import Event, about
+from ..log_fields import Event, about
 from ..plain_text import plain
 from ..samples import Channel
 from . import Unreadable

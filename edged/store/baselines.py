@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ..events import Event, about
+from ..log_fields import Event, about
 from .atomic import DISK, Disk
 
 log = logging.getLogger("edged.baselines")

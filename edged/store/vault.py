@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import EdgedError
-from ..events import Event, about
+from ..log_fields import Event, about
 from .atomic import DISK, Disk, new_beside
 from .ledger import Ledger, Version, decode, encode
 from .models import ModelFiles

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..events import Event, about
+from ..log_fields import Event, about
 from .settling import SETTLE_S, UNFINISHED_S, Change, Outcome, Settling
 from .watched import SUFFIXES, fingerprint
 

@@ -15,7 +15,7 @@ from typing import TextIO
 import pytest
 
 import edged
-from edged.events import Event, about
+from edged.log_fields import Event, about
 from edged.service.logs import start_logging
 
 Written = Callable[[int], str]

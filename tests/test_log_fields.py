@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edged.events import Event, Lasting, about
+from edged.log_fields import Event, Lasting, about
 
 
 def test_a_fault_that_lasts_is_told_once_and_counted() -> None:
