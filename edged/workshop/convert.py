@@ -18,14 +18,16 @@ from typing import Any
 import msgspec
 
 from ..engine.file_kind import kind_of
+from ..engine.metadata import TFLITE_METADATA
 from ..engine.ultralytics import NAME as ULTRALYTICS
 from ..errors import EdgedError, MissingExtra, ModelError
 from ..loading import Examined
 from ..store.models import SUFFIX
+from .metadata import with_labels, written
 from .output import refuse_target, write_model
 from .scratch import scratch
 from .subject import take
-from .tables import fix_batch, read_tables, write_tables
+from .tables import add_metadata, fix_batch, read_tables, write_tables
 
 _NEEDS = {
     "keras": ("tensorflow", "TensorFlow, which converts Keras models,"),
@@ -81,9 +83,7 @@ def convert(order: Order, tell: Tell) -> Examined | None:
             raise MissingExtra(what, kind)
         tell(f"converting {order.source}; this may take minutes")
         data, facts = _converted(kind, order)
-    model = read_tables(data)
-    fix_batch(model)
-    data = with_ultralytics(write_tables(model), facts)
+    data = assembled(data, facts)
     beside = beside_of(facts)
     examined = _examined(order, data, beside, tell)
     write_model(order.target, data, beside, {})
@@ -146,6 +146,16 @@ def reason_of(done: subprocess.CompletedProcess[bytes]) -> str:
         return f"its converter ended by signal {-done.returncode}; most likely memory ran out"
     lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
     return lines[-1].strip()[:_LINE] if lines else f"its converter ended with {done.returncode}"
+
+
+def assembled(data: bytes, facts: Facts) -> bytes:
+    """What a converter made, of a batch of 1, with what its source knows inside."""
+    model = read_tables(data)
+    fix_batch(model)
+    said = written(model.subgraphs[0], facts.mean, facts.std, facts.colour, facts.labels)
+    if said is not None:
+        add_metadata(model, TFLITE_METADATA, said)
+    return with_labels(with_ultralytics(write_tables(model), facts), facts.labels)
 
 
 def with_ultralytics(model: bytes, facts: Facts) -> bytes:

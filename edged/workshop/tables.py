@@ -104,6 +104,17 @@ def fix_batch(model: Any) -> bool:
     return fixed
 
 
+def add_metadata(model: Any, name: str, data: bytes) -> None:
+    """A buffer that the file's entry ``name`` leads to; where there is one already, that stays."""
+    if any(entry.name == name.encode() for entry in model.metadata or ()):
+        return
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    entry.name, entry.buffer = name.encode(), len(model.buffers)
+    model.buffers = [*model.buffers, buffer]
+    model.metadata = [*(model.metadata or ()), entry]
+
+
 def name_tensors(model: Any) -> None:
     """Give each tensor a name that no other has; those that have one keep it."""
     taken: set[bytes] = set()

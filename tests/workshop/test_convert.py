@@ -4,16 +4,28 @@ import importlib.util
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from household import SMALL_MODELS
+from quantizing import FLOAT
 
 pytest.importorskip("ai_edge_litert", reason="the extra workshop is not installed")
 
+from edged.engine.tflite_file import read_model_file
 from edged.engine.ultralytics import read_ultralytics
 from edged.errors import EdgedError, MissingExtra
+from edged.inputs import PictureInput
 from edged.store.models import read_model_files
 from edged.workshop import convert as converting
-from edged.workshop.convert import Facts, Order, beside_of, convert, source_kind, with_ultralytics
+from edged.workshop.convert import (
+    Facts,
+    Order,
+    assembled,
+    beside_of,
+    convert,
+    source_kind,
+    with_ultralytics,
+)
 from edged.workshop.converters import (
     Problem,
     channels_last,
@@ -21,6 +33,7 @@ from edged.workshop.converters import (
     read_labels,
     refuse_unknown,
 )
+from edged.workshop.subject import take
 from edged.workshop.tables import read_tables, write_tables
 
 DYNAMIC = SMALL_MODELS / "classifier_float32_dynamic_batch.tflite"
@@ -53,6 +66,54 @@ def test_what_an_image_model_says_of_its_pixels_goes_into_the_toml() -> None:
 )
 def test_labels_are_read_in_each_way_of_writing_them(text: str) -> None:
     assert read_labels(text) == ["a", "b"]
+
+
+def test_what_the_source_knows_is_read_from_the_file_alone_as_with_its_toml(
+    tmp_path: Path,
+) -> None:
+    facts = Facts(mean=(127.5,), std=(64.0,), labels=("rot", "grün", "blau"))
+    data = assembled(DYNAMIC.read_bytes(), facts)
+    alone, with_files = tmp_path / "alone.tflite", tmp_path / "beside.tflite"
+    alone.write_bytes(data)
+    with_files.write_bytes(data)
+    for ending, content in beside_of(facts).items():
+        with_files.with_name(f"beside{ending}").write_bytes(content)
+
+    one, other = take(alone, None).examined.reading, take(with_files, None).examined.reading
+
+    assert one.labels.names == other.labels.names == ("rot", "grün", "blau")
+    assert one.labels.origin == "embedded labels.txt"
+    assert isinstance(one.input, PictureInput)
+    assert isinstance(other.input, PictureInput)
+    assert np.array_equal(one.input.pixels.table, other.input.pixels.table)
+    assert one.input.said == "(byte - 127.5) / 64, from its metadata"
+
+
+def test_metadata_name_input_and_output_as_the_model_does() -> None:
+    facts = read_model_file(assembled(DYNAMIC.read_bytes(), Facts(mean=(0.0,), std=(255.0,))))
+
+    assert facts.metadata_problem is None
+    assert facts.metadata is not None
+    (picture,), (scores,) = facts.metadata.inputs, facts.metadata.outputs
+    assert (picture.name, picture.content, picture.color_space) == ("image", "image", "RGB")
+    assert (scores.name, scores.labels) == (facts.outputs[0].name, ())
+
+
+def test_metadata_that_a_model_has_already_stay() -> None:
+    before = read_model_file(FLOAT.read_bytes())
+
+    after = read_model_file(assembled(FLOAT.read_bytes(), Facts(mean=(1.0,), std=(2.0,))))
+
+    assert after.metadata == before.metadata
+
+
+def test_of_pictures_in_bgr_the_metadata_name_no_order_of_colours() -> None:
+    told = Facts(mean=(0.0,), std=(1.0,), colour="bgr")
+
+    facts = read_model_file(assembled(DYNAMIC.read_bytes(), told))
+
+    assert facts.metadata is not None
+    assert facts.metadata.inputs[0].color_space is None
 
 
 def test_labels_become_a_file_beside_the_model() -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("ai_edge_litert", reason="the extra workshop is not installe
 from edged.errors import EdgedError
 from edged.loading import Examined
 from edged.workshop.convert import Order, convert
+from edged.workshop.subject import take
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -24,6 +25,13 @@ def converted(source: Path, **options: str) -> Examined:
     made = convert(Order(source, source.with_name("made.tflite"), **options), lines.append)
     assert made is not None, lines
     return made
+
+
+def without_what_lies_beside(model: Path) -> Examined:
+    for path in model.parent.glob("made.*"):
+        if path != model:
+            path.unlink()
+    return take(model, None).examined
 
 
 def test_keras_with_its_own_preprocessing_takes_bytes_as_they_are(tmp_path: Path) -> None:
@@ -38,6 +46,8 @@ def test_keras_with_its_own_preprocessing_takes_bytes_as_they_are(tmp_path: Path
 
     assert made.probed.inputs[0].shape == (1, 16, 16, 3)
     assert "(byte - 0) / 1, from made.toml" in made.reading.input.said
+    alone = without_what_lies_beside(tmp_path / "made.tflite")
+    assert "(byte - 0) / 1, from its metadata" in alone.reading.input.said
     assert made.reading.task.name == "classification"
 
 
@@ -94,6 +104,9 @@ def test_onnx_is_turned_to_channels_last_and_keeps_what_it_says(tmp_path: Path) 
     assert made.probed.inputs[0].shape == (1, 32, 32, 3)
     assert "(byte - 0) / 255" in made.reading.input.said
     assert made.reading.labels.names == ("red", "green", "blue")
+    alone = without_what_lies_beside(tmp_path / "made.tflite")
+    assert "(byte - 0) / 255, from its metadata" in alone.reading.input.said
+    assert alone.reading.labels.names == ("red", "green", "blue")
 
 
 def test_a_program_of_pytorch_is_turned_to_channels_last(tmp_path: Path) -> None:
@@ -113,3 +126,5 @@ def test_a_program_of_pytorch_is_turned_to_channels_last(tmp_path: Path) -> None
 
     assert made.probed.inputs[0].shape == (1, 32, 32, 3)
     assert made.reading.labels.names == ("a", "b", "c")
+    alone = without_what_lies_beside(tmp_path / "made.tflite")
+    assert alone.reading.labels.names == ("a", "b", "c")
