@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from .errors import EdgedError
 
 if TYPE_CHECKING:
@@ -124,6 +122,8 @@ def _tell(line: str) -> None:
 
 def _what(options: argparse.Namespace) -> tuple[Path, LoadOptions]:
     """The model, and how it is to be loaded. Raises EdgedError."""
+    from msgspec.structs import replace
+
     from .bench.settings import DEFAULT
     from .demo.stage import MODELS_DIR
 

@@ -11,8 +11,6 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from .errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -91,6 +89,8 @@ def _check_usage(parser: argparse.ArgumentParser, options: argparse.Namespace) -
 
 def target(options: argparse.Namespace) -> tuple[MqttSettings, str, str]:
     """The broker, the prefix, and the device or a plus sign for all. Raises ConfigError."""
+    from msgspec.structs import replace
+
     from . import config as configuration
     from .build import mqtt_settings
 

@@ -18,7 +18,8 @@ SHIPPED = (ROOT / "packaging/edged.toml").read_text()
 
 
 def described(kind: str) -> str:
-    command = [sys.executable, ROOT / "packaging/describe.py", kind]
+    # Where packages are built there is Python, and nothing that the daemon depends on.
+    command = [sys.executable, "-S", ROOT / "packaging/describe.py", kind]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
