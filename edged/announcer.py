@@ -27,8 +27,10 @@ from .publish import Context, Received
 from .publish.home_assistant import announcement, left_out, place_of
 from .publish.home_assistant_entities import component_id
 from .publish.messages import MAX_PAYLOAD_BYTES
-from .publish.wire import ComponentId
-from .records import Announcement, DiscoveryPlace, Info, Record
+from .publish.wire.fields import ComponentId
+from .records.home_assistant import Announcement, DiscoveryPlace
+from .records.info import Info
+from .records.published import Record
 from .store.atomic import DISK, Disk
 
 log = logging.getLogger("edged.home_assistant")

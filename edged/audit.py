@@ -24,7 +24,7 @@ from .publish.publisher import CAPACITY
 from .publish.settings import addresses
 from .publish.steady import BURST, PER_S
 from .publish.topics import EVENT, HEARD, PUBLISHED, RESULT, Pace, Publication
-from .records import KEYPOINTS, MOST_PEOPLE
+from .records.poses import KEYPOINTS, MOST_PEOPLE
 from .service.metrics import INTERVAL_S
 
 _HOUR_S = 3600

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .records import AnomalyInfo
+from .records.info import AnomalyInfo
 
 FEWEST_ERRORS = 30
 MOST_ERRORS = 20_000

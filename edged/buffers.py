@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from .records import UInt8Array
+from .records.arrays import UInt8Array
 
 _KEPT_ONLY = 2  # references to an idle buffer: the pool's list, and getrefcount's own argument
 

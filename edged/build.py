@@ -22,7 +22,7 @@ from .presence.stage import Rules
 from .publish import SpoolSettings
 from .publish.settings import MqttSettings, addresses
 from .publish.tls import TlsFiles
-from .records import Size
+from .records.frames import Size
 from .runner import Plan
 from .samples import Gives
 from .service import machine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Hashable
 
-from .records import ClassScore, Findings, Value, labels_of
+from .records.results import ClassScore, Findings, Value, labels_of
 
 
 class Publish(enum.Enum):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from .records import Result, labels_of
+from .records.results import Result, labels_of
 
 
 class Trigger(msgspec.Struct, frozen=True):

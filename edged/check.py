@@ -40,7 +40,7 @@ from .publish.losses import BrokerLost
 from .publish.reach import reach
 from .publish.settings import Address
 from .reading import Reading
-from .records import Frame
+from .records.frames import Frame
 from .report import Report
 from .runtime_advice import is_quantized, slow_here
 from .samples import Captured, Window, WindowShape

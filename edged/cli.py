@@ -234,7 +234,7 @@ def _schema(options: argparse.Namespace) -> None:
 
         schema = config_schema()
     else:
-        from .publish.wire import schema as message_schema
+        from .publish.wire.kinds import schema as message_schema
 
         schema = message_schema(options.kind)
     print(json.dumps(schema, indent=2, ensure_ascii=False))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from .log_fields import Event, about
-from .records import Throttling
+from .records.health import Throttling
 from .runner import Runner
 from .service.chip import Chip
 from .service.governor import FULL, Governor, Slowing

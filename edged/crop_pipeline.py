@@ -21,7 +21,8 @@ from .filter import Filter
 from .minimise import Minimiser
 from .model import Inference, Model
 from .pipeline import NS_PER_MS, Pipeline, Serving
-from .records import ClassScore, Detection, Finding, Findings, Latency, Result, Size
+from .records.frames import Size
+from .records.results import ClassScore, Detection, Finding, Findings, Latency, Result
 from .samples import Captured, Crop, Crops
 
 _MOST_TRACKS = 1000

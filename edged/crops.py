@@ -20,7 +20,9 @@ from .capture import CaptureState
 from .engine.geometry import Rect
 from .handoff import Closed, LatestSlot
 from .minimise import Minimiser
-from .records import CropOf, Detection, Findings, Frame, HealthState, Size
+from .records.frames import Frame, Size
+from .records.health import HealthState
+from .records.results import CropOf, Detection, Findings
 from .samples import Captured, Crop, Crops, Want
 
 

@@ -33,7 +33,11 @@ from .publish.commands import CommandRefused
 from .publish.publisher import Publisher
 from .publish.settings import MqttSettings
 from .publish.topics import HOME_ASSISTANT_STATUS, topic_for
-from .records import Happening, Info, Metrics, Record, Result
+from .records.happenings import Happening
+from .records.health import Metrics
+from .records.info import Info
+from .records.published import Record
+from .records.results import Result
 from .remote import Remote
 from .service import machine, signals
 from .service.metrics import INTERVAL_S

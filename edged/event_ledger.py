@@ -27,7 +27,8 @@ from .handoff import Closed
 from .log_fields import Event, about
 from .publish import Context, Stored
 from .publish.messages import in_this_run, store
-from .records import EventType, Happening, Record
+from .records.happenings import EventType, Happening
+from .records.published import Record
 from .store.atomic import DISK, Disk
 
 log = logging.getLogger("edged.event_ledger")

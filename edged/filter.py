@@ -13,26 +13,27 @@ import numpy as np
 
 from .baseline import LEAST_THRESHOLD, Baseline
 from .engine.geometry import Placed
-from .records import (
-    KEYPOINTS,
-    MOST_PEOPLE,
-    Anomaly,
-    AnomalyInfo,
+from .records.arrays import FloatArray
+from .records.decoded import (
     ClassMap,
-    ClassScore,
     Decoded,
-    Detection,
-    Findings,
-    FloatArray,
     HeardClasses,
-    Keypoint,
     Numbers,
-    Person,
     Reconstruction,
-    Region,
     ScoredBoxes,
     ScoredClasses,
     ScoredPeople,
+)
+from .records.info import AnomalyInfo
+from .records.poses import KEYPOINTS, MOST_PEOPLE
+from .records.results import (
+    Anomaly,
+    ClassScore,
+    Detection,
+    Findings,
+    Keypoint,
+    Person,
+    Region,
     Value,
 )
 

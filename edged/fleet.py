@@ -21,16 +21,11 @@ from .intake import Intake
 from .loading import nothing_to_crop, unknown_labels
 from .log_fields import Event, about
 from .publish.commands import CommandRefused
-from .records import (
-    ANOMALY_LABEL,
-    PERSON_LABEL,
-    HealthState,
-    ModelSpec,
-    PipelineInfo,
-    PipelineMetrics,
-    Record,
-    Result,
-)
+from .records.health import HealthState, PipelineMetrics
+from .records.info import PipelineInfo
+from .records.models import ModelSpec
+from .records.published import Record
+from .records.results import ANOMALY_LABEL, PERSON_LABEL, Result
 from .runner import Plan, Runner
 from .service.governor import Slowing
 from .slots import Slots

@@ -19,7 +19,8 @@ import cv2
 import msgspec
 import numpy as np
 
-from .records import Frame, PixelOrder, Size, UInt8Array
+from .records.arrays import UInt8Array
+from .records.frames import Frame, PixelOrder, Size
 from .samples import Captured
 
 LONGEST_SIDE = 160  # of the grid, in places

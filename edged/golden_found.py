@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from .records import ClassScore, Detection, Person, Region, Value
+from .records.results import ClassScore, Detection, Person, Region, Value
 from .store.golden_tables import (
     ExpectTable,
     ObjectTable,

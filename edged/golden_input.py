@@ -17,7 +17,8 @@ import numpy as np
 
 from .errors import ModelError, SourceError
 from .inputs import Input, LogMelInput, PictureInput, StreamInput
-from .records import AnyArray, FloatArray, Frame, PixelOrder
+from .records.arrays import AnyArray, FloatArray
+from .records.frames import Frame, PixelOrder
 from .samples import Captured, Channel, Samples, Window, WindowShape
 from .sources.csv_header import read_header
 from .sources.pictures import is_whole

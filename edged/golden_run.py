@@ -18,20 +18,16 @@ from .golden_input import as_given
 from .loading import kind_of
 from .model import Inference, Model
 from .reading import Reading
-from .records import (
+from .records.decoded import (
     ClassMap,
-    ClassScore,
-    Detection,
     HeardClasses,
-    ModelSpec,
     Numbers,
-    Person,
     Reconstruction,
-    Region,
     ScoredBoxes,
     ScoredPeople,
-    Value,
 )
+from .records.models import ModelSpec
+from .records.results import ClassScore, Detection, Person, Region, Value
 
 _MOST_RESULTS = 100
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from .records import Box, Detection
+from .records.frames import Box
+from .records.results import Detection
 from .sources.scene import Truth
 
 LEAST_OVERLAP = 0.5

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from .log_fields import Event, about
-from .records import Health, HealthState
+from .records.health import Health, HealthState
 
 log = logging.getLogger("edged.health")
 

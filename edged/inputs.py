@@ -15,7 +15,8 @@ from .engine.geometry import Fit
 from .engine.preprocess import Normalization, PixelRule, Preprocessor, is_picture, pixel_rule
 from .engine.windows import SampleRule, WindowFiller, is_window, sample_rule, window_shape
 from .errors import ModelError
-from .records import PixelOrder, TensorSpec
+from .records.frames import PixelOrder
+from .records.models import TensorSpec
 from .samples import Gives, WindowShape
 from .store.sidecar import InputTable, LogMelTable
 

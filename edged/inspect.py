@@ -22,7 +22,7 @@ from .inputs import Input
 from .inspect_graph import graph_json, graph_lines
 from .loading import Examined, LoadOptions, try_out, understand
 from .reading import describe, read_model
-from .records import TensorSpec
+from .records.models import TensorSpec
 from .samples import Gives
 from .store.minisign import PublicKey
 from .store.models import TELLING, ModelFiles, read_model_files_named

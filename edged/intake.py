@@ -24,7 +24,7 @@ from .golden import read_golden
 from .loading import Examined, Loaded, build_model, examine
 from .log_fields import Event, about
 from .pipeline import Serving
-from .records import Verdict
+from .records.models import Verdict
 from .runner import Runner
 from .service.machine import give_back_memory
 from .store.minisign import PublicKey

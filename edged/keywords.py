@@ -15,7 +15,9 @@ import numpy as np
 from .decoders.task import Keyword
 from .engine.geometry import Placed
 from .filter import Filter
-from .records import ClassScore, Decoded, Findings, FloatArray, HeardClasses
+from .records.arrays import FloatArray
+from .records.decoded import Decoded, HeardClasses
+from .records.results import ClassScore, Findings
 
 
 class KeywordFilter(Filter):

@@ -11,7 +11,8 @@ import msgspec
 from .engine.interpreter import Engine
 from .engine.sound import StreamFiller
 from .model import Inference, Model
-from .records import FloatArray, HeardClasses, ScoredClasses
+from .records.arrays import FloatArray
+from .records.decoded import HeardClasses, ScoredClasses
 from .samples import Captured, Window
 
 

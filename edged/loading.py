@@ -22,7 +22,7 @@ from .golden import Golden, HowToRun, check_golden
 from .inputs import StreamInput
 from .model import Model
 from .reading import Reading, read_model
-from .records import ModelSpec
+from .records.models import ModelSpec
 from .samples import Gives
 from .store.labels import nearest
 from .store.models import ModelFiles

@@ -7,7 +7,8 @@ from collections import Counter
 
 import msgspec
 
-from .records import Box, Detection, Findings, Keypoint, Person
+from .records.frames import Box
+from .records.results import Detection, Findings, Keypoint, Person
 
 _CELL_DECIMALS = 3  # a box may reach so far into a cell, in parts of it, that is not told
 

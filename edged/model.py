@@ -16,7 +16,10 @@ from .engine.interpreter import Engine
 from .engine.preprocess import Preprocessor
 from .inputs import WindowInput
 from .reading import Reading
-from .records import AnyArray, Decoded, Frame, ModelSpec, Size
+from .records.arrays import AnyArray
+from .records.decoded import Decoded
+from .records.frames import Frame, Size
+from .records.models import ModelSpec
 from .samples import Captured, Want, Window
 
 Item = TypeVar("Item", contravariant=True)

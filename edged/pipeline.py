@@ -31,7 +31,9 @@ from .log_fields import Event, Lasting, about
 from .minimise import Minimiser
 from .model import Model
 from .presence.stage import Presence
-from .records import Frame, HeardClasses, Latency, Result
+from .records.decoded import HeardClasses
+from .records.frames import Frame
+from .records.results import Latency, Result
 from .samples import Captured
 from .service.metrics import PipelineStats
 from .slots import Turn

@@ -19,7 +19,9 @@ from .engine.tflite_file import ModelFile
 from .engine.tflite_graph import FileTensor
 from .errors import ModelError
 from .inputs import Input, InputTold, PictureInput, read_input
-from .records import ANOMALY_VALUES, KEYPOINTS, TensorSpec
+from .records.models import TensorSpec
+from .records.poses import KEYPOINTS
+from .records.results import ANOMALY_VALUES
 from .samples import Gives
 from .store.labels import Labels, find_labels, publishable
 from .store.models import ModelFiles

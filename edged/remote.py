@@ -24,7 +24,7 @@ from .publish.commands import (
 )
 from .publish.publisher import Publisher
 from .publish.topics import answered_on
-from .records import Answer
+from .records.published import Answer
 
 log = logging.getLogger("edged.commands")
 

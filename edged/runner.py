@@ -31,19 +31,12 @@ from .pipeline import Pipeline, Serving
 from .presence.areas import counts
 from .presence.stage import Presence, Rules
 from .reading import Reading
-from .records import (
-    Candidate,
-    HealthState,
-    ModelReport,
-    ModelSpec,
-    PipelineInfo,
-    PipelineMetrics,
-    Record,
-    Result,
-    Size,
-    Verdict,
-    ZoneInfo,
-)
+from .records.frames import Size
+from .records.health import HealthState, PipelineMetrics
+from .records.info import PipelineInfo, ZoneInfo
+from .records.models import Candidate, ModelReport, ModelSpec, Verdict
+from .records.published import Record
+from .records.results import Result
 from .samples import Captured, Want
 from .service.governor import FULL, Slowing
 from .service.metrics import PipelineStats

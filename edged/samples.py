@@ -12,7 +12,9 @@ import msgspec
 from msgspec.structs import replace
 
 from .engine.geometry import Rect
-from .records import CropOf, FloatArray, Frame, Size, UInt8Array
+from .records.arrays import FloatArray, UInt8Array
+from .records.frames import Frame, Size
+from .records.results import CropOf
 
 
 class Channel(msgspec.Struct, frozen=True):

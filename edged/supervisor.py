@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from .log_fields import Event, about
-from .records import HealthState
+from .records.health import HealthState
 from .service.notify import Notifier
 
 log = logging.getLogger("edged.supervisor")

@@ -21,7 +21,7 @@ from .engine.preprocess import Normalization
 from .engine.tflite_file import ModelFile
 from .errors import ModelError
 from .inputs import Input, InputTold, StreamInput
-from .records import TensorSpec
+from .records.models import TensorSpec
 from .store.labels import find_labels
 from .store.models import ModelFiles
 from .store.sidecar import Sidecar

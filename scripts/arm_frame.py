@@ -31,7 +31,8 @@ from edged.loading import build_model
 from edged.pipeline import Pipeline, Serving
 from edged.publish import Context
 from edged.publish.messages import encode
-from edged.records import Frame, PixelOrder, Result
+from edged.records.frames import Frame, PixelOrder
+from edged.records.results import Result
 from edged.samples import Captured
 from edged.service.metrics import PipelineStats
 from edged.slots import Slots

@@ -17,7 +17,7 @@ from bench_told import parser, plot_values, tell
 from edged.decoders import Decoder
 from edged.decoders.suppression import Suppression
 from edged.decoders.yolo import Head, V5Decoder, V8Decoder, V10Decoder
-from edged.records import Quantization
+from edged.records.models import Quantization
 
 CLASSES, CANDIDATES, END_TO_END = 80, 8400, 300
 OBJECTS, EACH = 20, 15

@@ -28,7 +28,7 @@ from edged.bench.settings import DEFAULT, described
 from edged.bench.stage import Stage, Tried, stage, try_model
 from edged.engine.preprocess import image_shape
 from edged.errors import EdgedError
-from edged.records import PixelOrder, Size
+from edged.records.frames import PixelOrder, Size
 
 PHOTO = TESTDATA / "images" / "cat_720p.jpg"
 

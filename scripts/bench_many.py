@@ -29,7 +29,7 @@ from edged.bench.settings import DEFAULT
 from edged.bench.stage import Stage, Tried, stage, try_model
 from edged.engine.preprocess import image_shape
 from edged.errors import EdgedError
-from edged.records import PixelOrder, Size
+from edged.records.frames import PixelOrder, Size
 from edged.service.machine import cores
 
 MOBILENET = TESTDATA / "models" / "mobilenet_v2_1.0_224_quant.tflite"

@@ -27,7 +27,7 @@ from edged.bench.settings import DEFAULT
 from edged.bench.stage import stage, try_model
 from edged.engine.preprocess import image_shape
 from edged.errors import EdgedError
-from edged.records import PixelOrder, Size
+from edged.records.frames import PixelOrder, Size
 
 FPS = 15
 EVERY_S = 10.0

@@ -38,7 +38,8 @@ from edged.bench.plot import figure
 from edged.bench.stage import Stage, stage
 from edged.build import mqtt_settings
 from edged.daemon import Daemon
-from edged.records import Frame, PixelOrder, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import Frame, PixelOrder
 from edged.samples import Want
 from edged.service.logs import start_logging
 

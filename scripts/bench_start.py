@@ -29,7 +29,7 @@ from edged.bench.run import CAMERA, started_again
 from edged.bench.settings import DEFAULT
 from edged.bench.stage import Stage, Tried, stage, try_model
 from edged.errors import EdgedError
-from edged.records import PixelOrder
+from edged.records.frames import PixelOrder
 from edged.store.ledger import PLACE
 
 CONFIG = """

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from edged.minimise import Minimiser
 from edged.presence.areas import Line, Zone
 from edged.presence.stage import Presence, Rules
-from edged.records import Detection
+from edged.records.results import Detection
 from edged.tracking.stage import Tracking
 from edged.tracking.tracker import Tracker, TrackSettings
 from scripts.tracking_scenes import SCENES, Ints, Scene, Shot, play

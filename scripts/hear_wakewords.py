@@ -37,7 +37,8 @@ from edged.keywords import KeywordFilter
 from edged.loading import LoadOptions, build_model
 from edged.model import Model
 from edged.pipeline import Pipeline, Serving
-from edged.records import Decoded, Findings, HeardClasses, Result
+from edged.records.decoded import Decoded, HeardClasses
+from edged.records.results import Findings, Result
 from edged.samples import Captured, Gives
 from edged.service.metrics import PipelineStats
 from edged.slots import Slots

@@ -26,7 +26,8 @@ from edged.bench.answers import ENDED, say
 from edged.bench.items import Kept, add_item_arguments
 from edged.build import mqtt_settings
 from edged.daemon import Daemon
-from edged.records import Record, Result
+from edged.records.published import Record
+from edged.records.results import Result
 from edged.samples import Captured, Want
 from edged.service.logs import start_logging
 from edged.sources import NotYet

@@ -14,7 +14,9 @@ from edged.engine.geometry import Fit
 from edged.filter import Filter
 from edged.gate import MotionGate, MotionRule
 from edged.loading import LoadOptions, build_model, examine
-from edged.records import Frame, PixelOrder, Size, UInt8Array, labels_of
+from edged.records.arrays import UInt8Array
+from edged.records.frames import Frame, PixelOrder, Size
+from edged.records.results import labels_of
 from edged.sources.backdrop import BACKDROPS
 from edged.store.models import read_model_files
 

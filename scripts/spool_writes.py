@@ -21,7 +21,8 @@ from edged.config import Spool
 from edged.publish import Context
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings
-from edged.records import Detection, Latency, ModelRef, Result
+from edged.records.models import ModelRef
+from edged.records.results import Detection, Latency, Result
 
 DETECTIONS = 3
 

@@ -10,7 +10,8 @@ import numpy as np
 from household import OPTIONS, SCRIPTS, SMALL_MODELS
 
 from edged.loading import build_model
-from edged.records import Frame, PixelOrder, ScoredClasses
+from edged.records.decoded import ScoredClasses
+from edged.records.frames import Frame, PixelOrder
 from edged.store.models import read_model_files
 
 FLOAT = SMALL_MODELS / "classifier_float32_metadata.tflite"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 from edged.samples import Channel, Samples, Window
 from edged.sources import Gap, NotYet
 from edged.sources.windowed import WindowedSource

@@ -15,18 +15,11 @@ from patience import PATIENCE_S
 
 from edged.engine.geometry import Fit
 from edged.loading import LoadOptions
-from edged.records import (
-    Candidate,
-    Frame,
-    Health,
-    HealthState,
-    ModelReport,
-    PixelOrder,
-    Record,
-    Result,
-    Size,
-    Verdict,
-)
+from edged.records.frames import Frame, PixelOrder, Size
+from edged.records.health import Health, HealthState
+from edged.records.models import Candidate, ModelReport, Verdict
+from edged.records.published import Record
+from edged.records.results import Result
 from edged.runner import Plan
 from edged.store.baselines import Baselines
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edged.engine.micro_features import MicroFeatures
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 from edged.samples import Channel, Window
 
 RATE_HZ = 16_000

@@ -18,7 +18,8 @@ from patience import PATIENCE_S
 from edged.publish import SpoolSettings, Stored
 from edged.publish.publisher import Publisher
 from edged.publish.spool import Spool, TooOld
-from edged.records import Result, SpoolMetrics
+from edged.records.health import SpoolMetrics
+from edged.records.results import Result
 
 BOOT = "0b9a7c1e-4b0e-4d3c-9f4e-5a2f6d3b1c00"
 EARLIER = "11111111-4b0e-4d3c-9f4e-5a2f6d3b1c00"

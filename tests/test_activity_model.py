@@ -11,7 +11,7 @@ import pytest
 
 from edged.demo.sensor import MOTIONS_DIR, activities
 from edged.engine.runtime import runtime
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 
 MODELS = files("edged") / "models"
 LABELS = (MODELS / "activity.labels.txt").read_text(encoding="utf-8").splitlines()

@@ -10,7 +10,9 @@ import pytest
 from edged.announcer import FILE_NAME, Announcer, Memory
 from edged.clock import SystemClock
 from edged.publish import Context, Received
-from edged.records import Announcement, Info, PipelineInfo, Record
+from edged.records.home_assistant import Announcement
+from edged.records.info import Info, PipelineInfo
+from edged.records.published import Record
 from edged.store.atomic import Disk
 
 STATUS = "homeassistant/status"

@@ -18,7 +18,8 @@ from edged.commands.audit import as_text
 from edged.config import Config, parse_config
 from edged.publish import bounds
 from edged.publish.topics import PUBLISHED
-from edged.publish.wire import TYPES, Closed
+from edged.publish.wire.fields import Closed
+from edged.publish.wire.kinds import TYPES
 
 STATE, MODELS = Path("/var/lib/edged"), Path("/srv/models")
 FRONT = """

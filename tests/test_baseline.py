@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edged.baseline import FEWEST_ERRORS, LEAST_THRESHOLD, MOST_ERRORS, Baseline, threshold_of
-from edged.records import AnomalyInfo
+from edged.records.info import AnomalyInfo
 
 S = 1_000_000_000
 

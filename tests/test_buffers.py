@@ -4,7 +4,7 @@ import threading
 
 from edged.buffers import FramePool
 from edged.handoff import LatestSlot
-from edged.records import UInt8Array
+from edged.records.arrays import UInt8Array
 
 
 def test_a_buffer_is_contiguous_bytes_of_the_shape() -> None:

@@ -16,7 +16,7 @@ from edged.gate import MotionRule
 from edged.minimise import Minimiser
 from edged.publish import SpoolSettings
 from edged.publish.tls import TlsFiles
-from edged.records import Size
+from edged.records.frames import Size
 from edged.service import machine
 from edged.sources.images import ImagesSource
 from edged.sources.pi_camera import Picamera2Source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edged.cadence import Cadence, Publish
-from edged.records import Anomaly, ClassScore, Detection, Findings, Value
+from edged.records.results import Anomaly, ClassScore, Detection, Findings, Value
 
 CAT: Findings = (Detection("cat", 0.9, (0, 0, 1, 1)),)
 CAT_MOVED: Findings = (Detection("cat", 0.8, (0, 0, 0.5, 1)),)

@@ -15,7 +15,7 @@ from edged.capture import LONGEST_PAUSE_S, STEADY_S, Capture, CaptureState, Pace
 from edged.errors import SourceError
 from edged.gate import MotionGate, MotionRule
 from edged.handoff import Closed, LatestSlot
-from edged.records import Frame, PixelOrder, Size
+from edged.records.frames import Frame, PixelOrder, Size
 from edged.samples import Captured
 from edged.sources import Gap, NotYet, Unreadable
 

@@ -17,19 +17,10 @@ from edged.cadence import Cadence, Publish
 from edged.cascade import Alarm, Trigger
 from edged.errors import SourceError
 from edged.model import Model
-from edged.records import (
-    Anomaly,
-    ClassScore,
-    Detection,
-    Findings,
-    Health,
-    HealthState,
-    Latency,
-    ModelRef,
-    Result,
-    Size,
-    Value,
-)
+from edged.records.frames import Size
+from edged.records.health import Health, HealthState
+from edged.records.models import ModelRef
+from edged.records.results import Anomaly, ClassScore, Detection, Findings, Latency, Result, Value
 from edged.runner import Runner
 from edged.slots import Slots
 

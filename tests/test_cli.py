@@ -20,7 +20,7 @@ from signing import SIGNED, Signer
 
 from edged import __version__
 from edged.cli import main
-from edged.publish.wire import HEARD_TYPES, KINDS
+from edged.publish.wire.kinds import HEARD_TYPES, KINDS
 
 CASES = Path(__file__).parent / "cases" / "config"
 REFUSED = sorted(case.parent for case in CASES.glob("*/expected.txt"))

@@ -15,7 +15,7 @@ from scripted import NOTHING_LEARNT, PLAN, Scripted, Told
 
 from edged.cadence import Cadence, Publish
 from edged.climate import LOOK_EVERY_S, Climate
-from edged.records import Health, HealthState
+from edged.records.health import Health, HealthState
 from edged.runner import Runner
 from edged.service.chip import Chip
 from edged.slots import Slots

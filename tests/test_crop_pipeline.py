@@ -23,20 +23,10 @@ from edged.minimise import Minimiser
 from edged.model import Model
 from edged.pipeline import Serving
 from edged.presence.stage import Presence, Rules
-from edged.records import (
-    Box,
-    ClassScore,
-    Counts,
-    CropOf,
-    Detection,
-    Findings,
-    Frame,
-    Happening,
-    Person,
-    PixelOrder,
-    Record,
-    Result,
-)
+from edged.records.frames import Box, Frame, PixelOrder
+from edged.records.happenings import Counts, Happening
+from edged.records.published import Record
+from edged.records.results import ClassScore, CropOf, Detection, Findings, Person, Result
 from edged.samples import Captured, Crop, Crops
 from edged.service.metrics import PipelineStats
 from edged.slots import Slots, Turn

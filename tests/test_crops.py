@@ -17,16 +17,10 @@ from edged.engine.geometry import Fit, Placement, Rect
 from edged.filter import Filter
 from edged.handoff import Closed, LatestSlot
 from edged.minimise import Minimiser
-from edged.records import (
-    Box,
-    ClassScore,
-    Detection,
-    Frame,
-    HealthState,
-    PixelOrder,
-    ScoredBoxes,
-    Size,
-)
+from edged.records.decoded import ScoredBoxes
+from edged.records.frames import Box, Frame, PixelOrder, Size
+from edged.records.health import HealthState
+from edged.records.results import ClassScore, Detection
 from edged.samples import Captured, Crops
 
 RULE = CropRule(

@@ -11,7 +11,9 @@ import pytest
 
 from edged.engine.runtime import runtime
 from edged.groundtruth import mean_average_precision
-from edged.records import Detection, Size, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import Size
+from edged.records.results import Detection
 from edged.sources.scene import LABELS, SHOT_FRAMES, Scene
 
 MODELS = files("edged") / "models"

@@ -18,7 +18,8 @@ from spools import BOOT, EARLIER, PATIENCE_S, mounted
 from edged.clock import SystemClock
 from edged.event_ledger import MOST_KEPT, EventLedger
 from edged.publish import Context, Stored
-from edged.records import EventType, Happening, Record
+from edged.records.happenings import EventType, Happening
+from edged.records.published import Record
 from edged.store.atomic import Disk
 
 S = 1_000_000_000

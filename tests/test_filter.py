@@ -7,19 +7,10 @@ import numpy as np
 from edged.baseline import Baseline
 from edged.engine.geometry import Fit, Placement
 from edged.filter import Filter
-from edged.records import (
-    Anomaly,
-    AnomalyInfo,
-    Box,
-    ClassScore,
-    Detection,
-    Numbers,
-    Reconstruction,
-    ScoredBoxes,
-    ScoredClasses,
-    Size,
-    Value,
-)
+from edged.records.decoded import Numbers, Reconstruction, ScoredBoxes, ScoredClasses
+from edged.records.frames import Box, Size
+from edged.records.info import AnomalyInfo
+from edged.records.results import Anomaly, ClassScore, Detection, Value
 
 WHOLE = Placement.of(Size(100, 100), Size(10, 10), Fit.STRETCH)
 NAMES = {0: "cat", 1: "dog", 2: "owl"}

@@ -15,7 +15,8 @@ from edged.fleet import Ends, Fleet
 from edged.intake import Intake
 from edged.loading import build_model
 from edged.model import Model
-from edged.records import Health, HealthState, Result
+from edged.records.health import Health, HealthState
+from edged.records.results import Result
 from edged.runner import Runner
 from edged.service.governor import FULL
 from edged.slots import Slots

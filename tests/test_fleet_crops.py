@@ -15,7 +15,9 @@ from edged.config import Pipeline, SourceTable, parse_config
 from edged.fleet import Ends, Fleet
 from edged.intake import Intake
 from edged.loading import build_model
-from edged.records import ClassScore, Health, HealthState, Result, Verdict
+from edged.records.health import Health, HealthState
+from edged.records.models import Verdict
+from edged.records.results import ClassScore, Result
 from edged.runner import Runner
 from edged.service.governor import FULL
 from edged.slots import Slots

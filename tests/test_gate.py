@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edged.gate import LONGEST_SIDE, MotionGate, MotionRule, grid_size
-from edged.records import Frame, PixelOrder, Size, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import Frame, PixelOrder, Size
 
 RATE_HZ = 15
 RULE = MotionRule(contrast=6, share=0.0005, hold_s=2, heartbeat_s=10)

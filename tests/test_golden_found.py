@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edged.golden_found import Found, differences, expectation, spans
-from edged.records import ClassScore, Detection, Keypoint, Person, Region, Value
+from edged.records.results import ClassScore, Detection, Keypoint, Person, Region, Value
 from edged.store.golden_tables import (
     ExpectTable,
     ObjectTable,

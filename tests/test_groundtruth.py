@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edged.groundtruth import Counts, average_precision, match, mean_average_precision, overlap
-from edged.records import Detection
+from edged.records.results import Detection
 from edged.sources.scene import Truth
 
 LEFT = (0.0, 0.0, 0.4, 0.4)

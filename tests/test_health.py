@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from edged.health import HealthLamp
-from edged.records import Health, HealthState
+from edged.records.health import Health, HealthState
 
 
 @pytest.fixture

@@ -52,6 +52,13 @@ def test_imports_run_downwards_only(name: str) -> None:
             assert not parts & forbidden
 
 
+def test_the_records_know_nothing_but_each_other() -> None:
+    for name, text in FILES.items():
+        own = {found for found in imported(name, ast.parse(text)) if found.startswith("edged.")}
+        known = all(found.startswith("edged.records.") for found in own)
+        assert known or not name.startswith("records/"), name
+
+
 def test_only_the_engine_knows_a_tflite_runtime() -> None:
     knowing = {name for name, text in FILES.items() if re.search("ai_edge_litert|tflite_run", text)}
     # The workshop uses the classes of the schema that come with one, and loads none for them.

@@ -30,7 +30,9 @@ from edged.engine.interpreter import Engine
 from edged.engine.runtime import Delegate
 from edged.intake import Intake
 from edged.loading import LoadOptions
-from edged.records import HealthState, ModelReport, Result, Verdict
+from edged.records.health import HealthState
+from edged.records.models import ModelReport, Verdict
+from edged.records.results import Result
 from edged.runner import Runner
 from edged.samples import Gives
 from edged.slots import Slots

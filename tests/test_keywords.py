@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from edged.cadence import Cadence, Publish
 from edged.decoders.task import Keyword
 from edged.keywords import KeywordFilter
-from edged.records import ClassScore, FloatArray, HeardClasses
+from edged.records.arrays import FloatArray
+from edged.records.decoded import HeardClasses
+from edged.records.results import ClassScore
 
 STEP_S = 0.03
 S = 10**9

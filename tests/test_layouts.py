@@ -14,7 +14,8 @@ from edged.engine.geometry import Fit
 from edged.errors import ModelError
 from edged.filter import Filter
 from edged.loading import Examined, LoadOptions, build_model, examine
-from edged.records import Detection, Frame, PixelOrder, Size
+from edged.records.frames import Frame, PixelOrder, Size
+from edged.records.results import Detection
 from edged.store.models import read_model_files
 
 TYPES = ("float32", "int8", "uint8")

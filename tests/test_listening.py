@@ -18,7 +18,9 @@ from edged.keywords import KeywordFilter
 from edged.listening import ListeningModel, StreamModel
 from edged.loading import build_model
 from edged.model import Model
-from edged.records import ClassScore, FloatArray, HeardClasses
+from edged.records.arrays import FloatArray
+from edged.records.decoded import HeardClasses
+from edged.records.results import ClassScore
 from edged.samples import Channel, Gives, Window, WindowShape
 from edged.store.models import read_model_files
 

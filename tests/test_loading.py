@@ -22,16 +22,9 @@ from edged.errors import ConfigError, ModelError
 from edged.filter import Filter
 from edged.loading import unknown_labels
 from edged.model import Model
-from edged.records import (
-    ClassScore,
-    Detection,
-    Findings,
-    Frame,
-    PixelOrder,
-    ScoredBoxes,
-    ScoredClasses,
-    Value,
-)
+from edged.records.decoded import ScoredBoxes, ScoredClasses
+from edged.records.frames import Frame, PixelOrder
+from edged.records.results import ClassScore, Detection, Findings, Value
 
 Colour = tuple[int, int, int]
 Load = Callable[..., Model]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.minimise import Minimiser
-from edged.records import Anomaly, Box, ClassScore, Detection, Keypoint, Person
+from edged.records.frames import Box
+from edged.records.results import Anomaly, ClassScore, Detection, Keypoint, Person
 
 SHARES = st.floats(0, 1, width=32)
 

@@ -28,7 +28,9 @@ from edged.pipeline import Pipeline, Serving
 from edged.publish import Context
 from edged.publish.messages import encode
 from edged.reading import read_model
-from edged.records import Frame, Latency, ModelSpec, PixelOrder, Result
+from edged.records.frames import Frame, PixelOrder
+from edged.records.models import ModelSpec
+from edged.records.results import Latency, Result
 from edged.service.metrics import PipelineStats
 from edged.slots import Slots
 from edged.sources.images import ImagesSource

@@ -22,7 +22,9 @@ from edged.handoff import LatestSlot
 from edged.model import Model
 from edged.pipeline import Pipeline, Serving
 from edged.reading import read_model
-from edged.records import Frame, ModelSpec, PixelOrder, Result
+from edged.records.frames import Frame, PixelOrder
+from edged.records.models import ModelSpec
+from edged.records.results import Result
 from edged.samples import Captured, Channel, Gives, Window
 from edged.service.metrics import PipelineStats
 from edged.slots import Slots

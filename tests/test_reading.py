@@ -13,7 +13,8 @@ from edged.engine.interpreter import Engine
 from edged.errors import ModelError
 from edged.inputs import PictureInput, WindowInput
 from edged.reading import Reading, read_model
-from edged.records import PixelOrder, TensorSpec
+from edged.records.frames import PixelOrder
+from edged.records.models import TensorSpec
 from edged.samples import Gives, WindowShape
 from edged.store.models import read_model_files
 

@@ -15,8 +15,8 @@ from edged.clock import SystemClock
 from edged.config import parse_config
 from edged.publish import Context
 from edged.publish.home_assistant import discovery
-from edged.publish.wire import schema
-from edged.records import Announcement, DiscoveryPlace, Entity, EntityKind
+from edged.publish.wire.kinds import schema
+from edged.records.home_assistant import Announcement, DiscoveryPlace, Entity, EntityKind
 from edged.store.sidecar import parse_sidecar
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()

@@ -18,7 +18,10 @@ from edged.engine.interpreter import Engine
 from edged.filter import Filter
 from edged.model import Model
 from edged.reading import read_model
-from edged.records import ClassScore, Detection, Frame, ModelSpec, PixelOrder, ScoredClasses
+from edged.records.decoded import ScoredClasses
+from edged.records.frames import Frame, PixelOrder
+from edged.records.models import ModelSpec
+from edged.records.results import ClassScore, Detection
 from edged.sources.images import ImagesSource
 from edged.store.models import read_model_files
 

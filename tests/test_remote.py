@@ -15,7 +15,7 @@ from edged.publish import Context, Received
 from edged.publish.commands import MOST_PER_MINUTE, CommandRefused
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings
-from edged.records import Answer
+from edged.records.published import Answer
 from edged.remote import MOST_WAITING, Allowance, Lines, Remote
 
 CONTEXT = Context("edged", "pi", "c0ffee12", 1, None, "0.1.0")  # type: ignore[arg-type]

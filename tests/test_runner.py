@@ -23,7 +23,10 @@ from edged.gate import MotionRule
 from edged.loading import build_model
 from edged.model import Model
 from edged.pipeline import Serving
-from edged.records import ClassScore, Frame, Health, HealthState, Result, Size, Verdict
+from edged.records.frames import Frame, Size
+from edged.records.health import Health, HealthState
+from edged.records.models import Verdict
+from edged.records.results import ClassScore, Result
 from edged.runner import Runner
 from edged.samples import Gives, Samples
 from edged.service.governor import Slowing

@@ -8,7 +8,7 @@ import logging
 import pytest
 from msgspec.structs import replace
 
-from edged.records import HealthState
+from edged.records.health import HealthState
 from edged.service.notify import Notifier
 from edged.supervisor import Outlook, Supervisor, Vitals
 

@@ -22,7 +22,8 @@ from sounds import RATE_HZ, windows, write_wav
 
 from edged.engine.runtime import runtime
 from edged.loading import build_model
-from edged.records import FloatArray, HeardClasses
+from edged.records.arrays import FloatArray
+from edged.records.decoded import HeardClasses
 from edged.samples import Gives, WindowShape
 from edged.sources.wav import WavSource
 from edged.sources.windowed import WindowedSource

@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 
 from ..inputs import LogMelInput, WindowInput
-from ..records import AnyArray, Frame, PixelOrder, Size
+from ..records.arrays import AnyArray
+from ..records.frames import Frame, PixelOrder, Size
 from ..samples import Channel, Given, Gives, Window
 from ..sources.scene import Scene
 

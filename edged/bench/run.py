@@ -12,7 +12,7 @@ from ..demo.broker import Broker
 from ..engine.preprocess import image_shape
 from ..inputs import LogMelInput, WindowInput
 from ..loading import LoadOptions
-from ..records import PixelOrder, Size
+from ..records.frames import PixelOrder, Size
 from . import items
 from .contestant import Contestant, Memory
 from .figures import Turn

@@ -22,7 +22,9 @@ from ..build import mqtt_settings
 from ..daemon import Daemon
 from ..errors import EdgedError
 from ..publish.settings import MqttSettings, Version
-from ..records import Latency, ModelReport, Record, Result, Verdict
+from ..records.models import ModelReport, Verdict
+from ..records.published import Record
+from ..records.results import Latency, Result
 from ..samples import Given, Want
 from ..service.logs import start_logging
 from ..sources import NotYet

@@ -13,7 +13,7 @@ from ..demo.broker import Broker, local_broker
 from ..errors import EdgedError
 from ..loading import LoadOptions, examine
 from ..reading import Reading
-from ..records import TensorSpec
+from ..records.models import TensorSpec
 from ..store.models import ModelFiles, read_model_files_named
 from .contestant import Contestant
 from .items import Kept

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, Decoded, FloatArray
+from ..records.arrays import AnyArray, FloatArray
+from ..records.decoded import Decoded
 
 
 class Decoder(Protocol):

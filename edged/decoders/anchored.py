@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from ..errors import ModelError
-from ..records import AnchorTable
+from ..records.models import AnchorTable
 from .anchors import AnchoredDecoder, BoxCoder, Coded, Rows, ScoreRule
 from .outputs import Output, covers_0_to_1, named, shown
 from .suppression import suppression_of

@@ -14,7 +14,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..records import AnyArray, FloatArray, Quantization, ScoredBoxes
+from ..records.arrays import AnyArray, FloatArray
+from ..records.decoded import ScoredBoxes
+from ..records.models import Quantization
 from . import numbers, unlike
 from .candidates import LEAST_SCORE, corners, places_over, real, scored_boxes, stored
 from .classification import sigmoid

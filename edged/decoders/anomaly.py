@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, Reconstruction
+from ..records.arrays import AnyArray
+from ..records.decoded import Reconstruction
 from . import as_float32, numbers, unlike
 from .outputs import Output, shown
 from .task import Candidate, Sure, Task, Told

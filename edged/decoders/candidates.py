@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..records import AnyArray, FloatArray, Quantization, ScoredBoxes
+from ..records.arrays import AnyArray, FloatArray
+from ..records.decoded import ScoredBoxes
+from ..records.models import Quantization
 from . import NO_CLASS, as_float32, check_finite, not_classes
 from .suppression import Places, Suppression
 

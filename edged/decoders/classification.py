@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, FloatArray, ScoredClasses
+from ..records.arrays import AnyArray, FloatArray
+from ..records.decoded import ScoredClasses
 from . import as_float32, check_finite, numbers, unlike
 from .outputs import Output, covers_0_to_1, shown
 from .task import Activation, Candidate, Sure, Task, Told

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, ScoredBoxes
+from ..records.arrays import AnyArray
+from ..records.decoded import ScoredBoxes
 from . import NO_CLASS, not_classes, numbers, unlike
 from .outputs import Output, named, shown
 from .task import Candidate, Sure, Task, Told

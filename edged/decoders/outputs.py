@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ..errors import ModelError
-from ..records import Quantization
+from ..records.models import Quantization
 
 
 class Output(msgspec.Struct, frozen=True):

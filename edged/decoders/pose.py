@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..errors import ModelError
-from ..records import KEYPOINTS, AnyArray, ScoredPeople
+from ..records.arrays import AnyArray
+from ..records.decoded import ScoredPeople
+from ..records.poses import KEYPOINTS
 from . import as_float32, check_finite, numbers, unlike
 from .outputs import Output, shown
 from .task import Candidate, Sure, Task, Told

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, Numbers
+from ..records.arrays import AnyArray
+from ..records.decoded import Numbers
 from . import as_float32, check_finite, numbers, unlike
 from .outputs import Output, is_probability, shown
 from .task import Candidate, Sure, Task, Told

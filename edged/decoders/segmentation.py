@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, ClassMap, Quantization
+from ..records.arrays import AnyArray
+from ..records.decoded import ClassMap
+from ..records.models import Quantization
 from . import check_finite, numbers, unlike
 from .outputs import Output, shown
 from .task import Candidate, Sure, Task, Told

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..records import AnyArray, FloatArray
+from ..records.arrays import AnyArray, FloatArray
 from .task import DetectionTold
 
 IOU = 0.5

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from ..errors import ModelError
-from ..records import AnchorTable
+from ..records.models import AnchorTable
 from . import Decoder
 from .outputs import Output, shown
 

@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError
-from ..records import AnyArray, Quantization, ScoredBoxes
+from ..records.arrays import AnyArray
+from ..records.decoded import ScoredBoxes
+from ..records.models import Quantization
 from . import numbers, unlike
 from .candidates import (
     LEAST_SCORE,

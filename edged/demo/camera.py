@@ -13,7 +13,8 @@ import msgspec
 from .. import config as configuration
 from ..build import make_source
 from ..groundtruth import Counts, match
-from ..records import Detection, Frame
+from ..records.frames import Frame
+from ..records.results import Detection
 from ..sources import Source
 from ..sources.scene import Truth
 from .stage import Show, play

@@ -19,7 +19,7 @@ from ..build import mqtt_settings
 from ..daemon import Daemon
 from ..errors import EdgedError
 from ..publish.settings import Version
-from ..records import Latency
+from ..records.results import Latency
 from ..service.metrics import stage_latency
 from ..sources import Source
 from .broker import Broker, local_broker

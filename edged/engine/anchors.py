@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..records import AnchorTable
+from ..records.models import AnchorTable
 from .flatbuffer import UINT8, UINT32, Damaged, FlatBytes, FlatTable
 from .metadata import TFLITE_METADATA
 

@@ -11,7 +11,7 @@ import math
 
 import msgspec
 
-from ..records import Box, Size
+from ..records.frames import Box, Size
 
 
 class Fit(enum.Enum):

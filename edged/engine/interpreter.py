@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, Quantization, TensorSpec
+from ..records.arrays import AnyArray
+from ..records.models import Quantization, TensorSpec
 from . import runtime as binding
 from .runtime import NO_DELEGATE, Delegate
 

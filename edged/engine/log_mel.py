@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 
 
 class LogMelRule(msgspec.Struct, frozen=True):

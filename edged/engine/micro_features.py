@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingExtra
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 
 RATE_HZ = 16_000
 STEP = 160  # samples from one feature to the next one

@@ -18,7 +18,9 @@ import numpy as np
 
 from ..buffers import FramePool
 from ..errors import ModelError
-from ..records import AnyArray, Frame, PixelOrder, Size, TensorSpec, UInt8Array
+from ..records.arrays import AnyArray, UInt8Array
+from ..records.frames import Frame, PixelOrder, Size
+from ..records.models import TensorSpec
 from ..samples import Captured, Want
 from .geometry import Fit, Placement, scaled_size
 from .shrink import Shrinker

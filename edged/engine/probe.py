@@ -23,7 +23,8 @@ import msgspec
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, TensorSpec
+from ..records.arrays import AnyArray
+from ..records.models import TensorSpec
 from . import ahead
 from .ahead import Request
 from .confined import Channel, parent_of_request, serve

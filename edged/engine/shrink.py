@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 
 from ..errors import ModelError
-from ..records import AnyArray, Frame, PixelOrder, Size, UInt8Array
+from ..records.arrays import AnyArray, UInt8Array
+from ..records.frames import Frame, PixelOrder, Size
 from .geometry import Fit, Placement, Rect
 
 _SWAPS = {

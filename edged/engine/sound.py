@@ -9,7 +9,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from ..errors import ModelError, NotFinite
-from ..records import AnyArray, FloatArray, Size, TensorSpec
+from ..records.arrays import AnyArray, FloatArray
+from ..records.frames import Size
+from ..records.models import TensorSpec
 from ..samples import Captured, Channel, Want, Window, WindowShape
 from .log_mel import LogMel, LogMelRule
 from .micro_features import FEATURES, RATE_HZ, STEP, MicroFeatures, refuse_missing

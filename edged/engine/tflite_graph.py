@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from ..errors import ModelError
-from ..records import Quantization
+from ..records.models import Quantization
 from .flatbuffer import INT8, INT32, UINT32, Damaged, FlatTable
 from .tflite_schema import OPERATORS, TENSOR_TYPES
 

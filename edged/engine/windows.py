@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ModelError, NotFinite
-from ..records import AnyArray, Quantization, Size, TensorSpec
+from ..records.arrays import AnyArray
+from ..records.frames import Size
+from ..records.models import Quantization, TensorSpec
 from ..samples import Captured, Channel, Want, Window, WindowShape
 from .preprocess import Normalization
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..polygon import Point, Polygon, side
-from ..records import Box, Detection
+from ..records.frames import Box
+from ..records.results import Detection
 
 Anchor = Literal["bottom", "centre", "top"]
 _DOWN: Mapping[Anchor, float] = {"top": 0.0, "centre": 0.5, "bottom": 1.0}

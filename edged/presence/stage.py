@@ -10,20 +10,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from ..minimise import Minimiser
-from ..records import (
-    Counts,
-    Detection,
-    EventType,
-    Finding,
-    Findings,
-    Happening,
-    LineCounts,
-    Record,
-    Value,
-    ZoneCounts,
-    labels_of,
-    score_of,
-)
+from ..records.happenings import Counts, EventType, Happening, LineCounts, ZoneCounts
+from ..records.published import Record
+from ..records.results import Detection, Finding, Findings, Value, labels_of, score_of
 from .areas import Crossings, Line, Zone, Zones
 from .stays import Changes, Seen, Stay, Stays, Who
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from ..records import Box
+from ..records.frames import Box
 
 
 class Who(msgspec.Struct, frozen=True):

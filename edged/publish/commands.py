@@ -10,7 +10,8 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import EdgedError
-from . import Context, Received, wire
+from . import Context, Received
+from .wire.commands import DeviceCommand, PipelineCommand
 
 MAX_COMMAND_BYTES = 1024
 MOST_PER_MINUTE = 60
@@ -62,7 +63,7 @@ def command_in(message: Received, context: Context) -> Reload | Change:
 
 def _reload(payload: bytes) -> Reload:
     try:
-        wanted = msgspec.json.decode(payload, type=wire.DeviceCommand).reload
+        wanted = msgspec.json.decode(payload, type=DeviceCommand).reload
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         wanted = False
     if not wanted:
@@ -72,9 +73,9 @@ def _reload(payload: bytes) -> Reload:
 
 def _change(pipeline: str, payload: bytes) -> Change:
     try:
-        found = msgspec.json.decode(payload, type=wire.PipelineCommand)
+        found = msgspec.json.decode(payload, type=PipelineCommand)
     except (ValueError, RecursionError):
-        found = wire.PipelineCommand()
+        found = PipelineCommand()
     if found.enabled is UNSET and found.threshold is UNSET:
         raise CommandRefused(
             'It must be {"enabled": true or false} or {"threshold": a number from 0 to 1}, or both.'

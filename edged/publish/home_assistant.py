@@ -12,14 +12,8 @@ from collections.abc import Iterator, Set
 import msgspec
 
 from ..plain_text import plain
-from ..records import (
-    Announcement,
-    DiscoveryPlace,
-    Entity,
-    EntityKind,
-    Info,
-    PipelineInfo,
-)
+from ..records.home_assistant import Announcement, DiscoveryPlace, Entity, EntityKind
+from ..records.info import Info, PipelineInfo
 from . import Context
 from .home_assistant_entities import (
     component,
@@ -28,7 +22,8 @@ from .home_assistant_entities import (
     gone_component,
     plain_id,
 )
-from .wire import MAX_TEXT_CHARS, Component, Discovery, DiscoveryDevice, DiscoveryOrigin
+from .wire.discovery import Component, Discovery, DiscoveryDevice, DiscoveryOrigin
+from .wire.fields import MAX_TEXT_CHARS
 
 _SUMMARY_OF_TASK = {
     "classification": EntityKind.CLASS,

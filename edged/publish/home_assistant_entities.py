@@ -17,9 +17,10 @@ from typing import Literal
 
 import msgspec
 
-from ..records import Entity, EntityKind
+from ..records.home_assistant import Entity, EntityKind
 from . import Context
-from .wire import MAX_TEXT_CHARS, Availability, Component
+from .wire.discovery import Availability, Component
+from .wire.fields import MAX_TEXT_CHARS
 
 _PLAIN = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CLASS = "{{ value_json.classes[0].label if value_json.classes else 'None' }}"

@@ -12,11 +12,13 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from .. import records
 from ..clock import iso_8601
 from ..errors import EdgedError, MessageExpired, MessageRefused
 from ..plain_text import plain
-from . import Context, Message, Stored, wire
+from ..records.home_assistant import Announcement
+from ..records.published import Answer, Queued, Record
+from ..records.results import Result
+from . import Context, Message, Stored
 from .topics import (
     EVENT,
     OFFLINE,
@@ -29,6 +31,9 @@ from .topics import (
     publication_of,
     topic_for,
 )
+from .wire.fields import Closed
+from .wire.happenings import Event
+from .wire.results import RESULTS
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
@@ -59,21 +64,21 @@ def status(context: Context, payload: bytes) -> Message:
     return _message(STATUS, topic_for(STATUS, context), payload, context)
 
 
-def topic_of(record: records.Record, context: Context) -> str:
+def topic_of(record: Record, context: Context) -> str:
     """Where a record is published. Raises MessageRefused for anything that is no record."""
-    if isinstance(record, records.Announcement):
+    if isinstance(record, Announcement):
         return announced_on(record)
-    if isinstance(record, records.Answer):
+    if isinstance(record, Answer):
         return answered_on(record, context)
     return topic_for(publication_of(record), context, getattr(record, "pipeline", None))
 
 
-def is_retained(record: records.Record) -> bool:
+def is_retained(record: Record) -> bool:
     """Whether the broker keeps the message for those who subscribe later."""
     return publication_of(record).retained
 
 
-def encode(record: records.Record, context: Context) -> Message:
+def encode(record: Record, context: Context) -> Message:
     """The message of a record. Raises MessageRefused for what must not leave the device, and
     MessageExpired.
     """
@@ -82,9 +87,9 @@ def encode(record: records.Record, context: Context) -> Message:
     expiry_s, correlation = None, None
     try:
         match record:
-            case records.Result():
+            case Result():
                 expiry_s = _expiry_s(_age_s(record.captured_ns, context), context)
-            case records.Answer():
+            case Answer():
                 expiry_s, correlation = _ANSWER_EXPIRY_S, record.correlation
         payload = _payload(record, entry, context)
     except EdgedError:
@@ -116,9 +121,9 @@ def _message(entry: Publication, topic: str, payload: bytes, context: Context) -
     return Message(topic, payload, qos, entry.retained, entry.content_type)
 
 
-def store(record: records.Queued, context: Context, boot: str) -> Stored:
+def store(record: Queued, context: Context, boot: str) -> Stored:
     """What is kept of a result or an event. Raises MessageRefused for what must not leave."""
-    captured_ns = record.captured_ns if isinstance(record, records.Result) else record.seen_ns
+    captured_ns = record.captured_ns if isinstance(record, Result) else record.seen_ns
     return Stored(
         record.pipeline,
         encode(record, context).payload,
@@ -139,7 +144,7 @@ def encode_stored(stored: Stored, context: Context, boot: str) -> Message:
         kind = msgspec.json.decode(stored.payload, type=_Kind)
         if kind.schema == "edged.event/1":
             return _stored_event(stored, context, boot)
-        shape = wire.RESULTS[kind.task]
+        shape = RESULTS[kind.task]
         result = msgspec.json.decode(stored.payload, type=shape)
         result = msgspec.structs.replace(result, device=context.device)
         clock, age_s = context.clock, 0.0
@@ -166,7 +171,7 @@ def _stored_event(stored: Stored, context: Context, boot: str) -> Message:
     """Its times are moved as far as what the clock says of the last of them. It never expires: who
     has heard of a beginning is to hear of the end.
     """
-    event = msgspec.json.decode(stored.payload, type=wire.Event)
+    event = msgspec.json.decode(stored.payload, type=Event)
     event = msgspec.structs.replace(event, device=context.device)
     if stored.boot == boot:
         seen = context.clock.utc_of(stored.captured_ns)
@@ -185,7 +190,7 @@ def _stored_event(stored: Stored, context: Context, boot: str) -> Message:
 def in_this_run(stored: Stored, sequence: int, context: Context) -> Stored:
     """An event of a run before as one of this. Raises MessageRefused where it is none."""
     try:
-        event = msgspec.json.decode(stored.payload, type=wire.Event)
+        event = msgspec.json.decode(stored.payload, type=Event)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MessageRefused(f"An event that was kept is none: {_shortened(error)}.") from error
     event = msgspec.structs.replace(event, run=context.run, sequence=sequence)
@@ -199,7 +204,7 @@ class _Kind(msgspec.Struct):
     task: str = ""
 
 
-def _payload(record: records.Record, entry: Publication, context: Context) -> bytes:
+def _payload(record: Record, entry: Publication, context: Context) -> bytes:
     """By the first way of telling it that is short enough."""
     for convert in entry.converts[:-1]:
         try:
@@ -213,7 +218,7 @@ class _TooLong(MessageRefused):
     """Over the limit of size."""
 
 
-def _checked(message: wire.Closed | None, entry: Publication) -> bytes:
+def _checked(message: Closed | None, entry: Publication) -> bytes:
     """The JSON of a message that keeps to its own type and to the limit of size."""
     if message is None:
         return b""

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 
 from ..handoff import Closed
-from ..records import Queued, Record, SpoolMetrics
+from ..records.health import SpoolMetrics
+from ..records.published import Queued, Record
 from . import Stored
 from .backlog import Backlog, Turns
 from .waiting import Parcel, Place, State, Waiting, Wanted

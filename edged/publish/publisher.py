@@ -14,7 +14,8 @@ import msgspec
 
 from ..errors import MessageExpired, MessageRefused
 from ..log_fields import Event, about
-from ..records import Answer, Queued, Record, SpoolMetrics
+from ..records.health import SpoolMetrics
+from ..records.published import Answer, Queued, Record
 from . import Context, Message, SpoolSettings, Stored
 from .attempts import Attempts
 from .listeners import Heard, Listeners

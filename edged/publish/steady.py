@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ..records import Record
+from ..records.published import Record
 
 BURST = 100
 PER_S = 1.0

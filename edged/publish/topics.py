@@ -14,20 +14,28 @@ from typing import Any
 
 import msgspec
 
-from .. import records
 from ..errors import MessageRefused
 from ..plain_text import PLAIN
-from . import Context, convert, home_assistant, wire
+from ..records.happenings import Counts, Happening
+from ..records.health import Health, Metrics
+from ..records.home_assistant import Announcement, DiscoveryPlace
+from ..records.info import Info
+from ..records.models import ModelReport
+from ..records.published import Answer, Record
+from ..records.results import Result
+from . import Context, convert, home_assistant
+from .wire.fields import MAX_TEXT_CHARS, Closed
+from .wire.kinds import TYPES
 
 ONLINE = b"online"
 OFFLINE = b"offline"
 
 # One level of a topic that the name of a pipeline is put into.
-_LEVEL = re.compile(rf"{PLAIN}[^/+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
+_LEVEL = re.compile(rf"{PLAIN}[^/+#]{{1,{MAX_TEXT_CHARS}}}\Z")
 # Several levels, of the configuration.
-_PREFIX = re.compile(rf"{PLAIN}[^+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
+_PREFIX = re.compile(rf"{PLAIN}[^+#]{{1,{MAX_TEXT_CHARS}}}\Z")
 # A response topic: none of the broker's own, no wildcards.
-_ANSWERED = re.compile(rf"{PLAIN}(?!\$)[^+#]{{1,{wire.MAX_TEXT_CHARS}}}\Z")
+_ANSWERED = re.compile(rf"{PLAIN}(?!\$)[^+#]{{1,{MAX_TEXT_CHARS}}}\Z")
 MAX_CORRELATION_BYTES = 256
 
 
@@ -52,12 +60,12 @@ class Publication(msgspec.Struct, frozen=True):
     """
 
     kind: str
-    record: type[records.Record] | None
+    record: type[Record] | None
     topic: str
     retained: bool
     pace: Pace
-    types: tuple[type[wire.Closed], ...] = ()
-    converts: tuple[Callable[[Any, Context], wire.Closed | None], ...] = ()
+    types: tuple[type[Closed], ...] = ()
+    converts: tuple[Callable[[Any, Context], Closed | None], ...] = ()
     words: tuple[bytes, ...] = ()
     qos: int | None = None
     content_type: str = "application/json"
@@ -85,21 +93,21 @@ STATUS = Publication(
 
 RESULT = Publication(
     "result",
-    records.Result,
+    Result,
     "{prefix}/{device}/{pipeline}/result",
     retained=False,
     pace=Pace.RESULT,
-    types=wire.TYPES["result"],
+    types=TYPES["result"],
     converts=(convert.result,),
 )
 
 EVENT = Publication(
     "event",
-    records.Happening,
+    Happening,
     "{prefix}/{device}/{pipeline}/event",
     retained=False,
     pace=Pace.EVENT,
-    types=wire.TYPES["event"],
+    types=TYPES["event"],
     converts=(convert.event,),
 )
 
@@ -107,68 +115,68 @@ PUBLISHED: tuple[Publication, ...] = (
     STATUS,
     Publication(
         "info",
-        records.Info,
+        Info,
         "{prefix}/{device}/info",
         retained=True,
         pace=Pace.CHANGE,
-        types=wire.TYPES["info"],
+        types=TYPES["info"],
         converts=(convert.info, convert.info_without_labels),
     ),
     Publication(
         "metrics",
-        records.Metrics,
+        Metrics,
         "{prefix}/{device}/metrics",
         retained=False,
         pace=Pace.METRICS,
-        types=wire.TYPES["metrics"],
+        types=TYPES["metrics"],
         converts=(convert.metrics,),
     ),
     RESULT,
     EVENT,
     Publication(
         "counts",
-        records.Counts,
+        Counts,
         "{prefix}/{device}/{pipeline}/counts",
         retained=True,
         pace=Pace.CHANGE,
-        types=wire.TYPES["counts"],
+        types=TYPES["counts"],
         converts=(convert.counts,),
     ),
     Publication(
         "model",
-        records.ModelReport,
+        ModelReport,
         "{prefix}/{device}/{pipeline}/model",
         retained=True,
         pace=Pace.CHANGE,
-        types=wire.TYPES["model"],
+        types=TYPES["model"],
         converts=(convert.model,),
     ),
     Publication(
         "health",
-        records.Health,
+        Health,
         "{prefix}/{device}/{pipeline}/health",
         retained=True,
         pace=Pace.CHANGE,
-        types=wire.TYPES["health"],
+        types=TYPES["health"],
         converts=(convert.health,),
     ),
     Publication(
         "discovery",
-        records.Announcement,
+        Announcement,
         "{home_assistant}/device/{device_id}/config",
         retained=True,
         pace=Pace.CHANGE,
-        types=wire.TYPES["discovery"],
+        types=TYPES["discovery"],
         converts=(home_assistant.discovery,),
         needs="home_assistant",
     ),
     Publication(
         "answer",
-        records.Answer,
+        Answer,
         "(the response topic that a command names)",
         retained=False,
         pace=Pace.COMMAND,
-        types=wire.TYPES["answer"],
+        types=TYPES["answer"],
         converts=(convert.answer,),
         needs="commands",
     ),
@@ -202,13 +210,13 @@ def publication_of(record: object) -> Publication:
     return entry
 
 
-def announced_on(record: records.Announcement) -> str:
+def announced_on(record: Announcement) -> str:
     """The topic of an announcement, which may be of an earlier run with other names.
 
     Raises MessageRefused where they cannot be in a topic.
     """
     entry, place = publication_of(record), record.place
-    proper = isinstance(place, records.DiscoveryPlace) and all(
+    proper = isinstance(place, DiscoveryPlace) and all(
         isinstance(name, str) and pattern.match(name)
         for name, pattern in ((place.prefix, _PREFIX), (place.device, _LEVEL))
     )
@@ -241,7 +249,7 @@ def _filled(topic: str, prefix: str, device: str, home_assistant: str, pipeline:
     )
 
 
-def answered_on(record: records.Answer, context: Context) -> str:
+def answered_on(record: Answer, context: Context) -> str:
     """The topic of an answer: whoever sends a command chooses it, but not among those that others
     trust to be edged's own, of this device or another, or that Home Assistant acts upon.
 

@@ -7,7 +7,8 @@ from collections import OrderedDict
 
 import msgspec
 
-from ..records import Announcement, Queued, Record
+from ..records.home_assistant import Announcement
+from ..records.published import Queued, Record
 from . import Stored
 from .messages import is_retained
 

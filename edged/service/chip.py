@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..records import ChipFlag, Throttling
+from ..records.health import ChipFlag, Throttling
 
 # Bits of the firmware's word: now, and 16 higher since boot.
 # Source: Raspberry Pi documentation, `vcgencmd get_throttled`.

@@ -7,7 +7,8 @@ from collections import deque
 
 import numpy as np
 
-from ..records import Latency, Percentiles, PipelineMetrics, StageLatency
+from ..records.health import Percentiles, PipelineMetrics, StageLatency
+from ..records.results import Latency
 
 INTERVAL_S = 30.0
 """How often they are published."""

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from ..records import FloatArray, Size, UInt8Array
+from ..records.arrays import FloatArray, UInt8Array
+from ..records.frames import Size
 
 Colour = tuple[int, int, int]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 
 
 class Cutter:

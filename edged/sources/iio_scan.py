@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SourceError
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 from .iio_channels import IioChannel
 
 TIMESTAMP = "timestamp"

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from ..errors import SourceError
-from ..records import Frame, PixelOrder, UInt8Array
+from ..records.arrays import UInt8Array
+from ..records.frames import Frame, PixelOrder
 from ..samples import Want
 from . import Unreadable
 from .pictures import is_whole

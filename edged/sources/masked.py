@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..polygon import Polygon
-from ..records import AnyArray, Frame, UInt8Array
+from ..records.arrays import AnyArray, UInt8Array
+from ..records.frames import Frame
 from ..samples import Given, Want
 from . import Source
 

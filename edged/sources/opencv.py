@@ -10,7 +10,7 @@ import os
 import cv2
 
 from ..buffers import FramePool
-from ..records import UInt8Array
+from ..records.arrays import UInt8Array
 
 TIMEOUT_S = 5  # the longest that a camera or stream may stay silent
 

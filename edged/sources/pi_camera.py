@@ -18,7 +18,8 @@ import numpy as np
 
 from ..buffers import FramePool
 from ..errors import SourceError
-from ..records import Frame, PixelOrder, Size, UInt8Array
+from ..records.arrays import UInt8Array
+from ..records.frames import Frame, PixelOrder, Size
 from ..samples import Want
 
 TIMEOUT_S = 5.0

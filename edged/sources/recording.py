@@ -14,7 +14,7 @@ import msgspec
 from ..errors import SourceError
 from ..log_fields import Event, about
 from ..plain_text import plain
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 from ..samples import Channel, Samples
 from . import Unreadable
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import SourceError
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 
 SAME_WITHIN = 1e-3  # rates that differ by less are one: crystals and drivers are no more exact
 _FINEST = 1000  # of the whole numbers that the ratio is made of: it is right to that share

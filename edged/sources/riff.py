@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from ..errors import SourceError
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("0000 0000 1000 8000 00aa00389b71")  # after a format's number

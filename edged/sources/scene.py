@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..records import FloatArray, Size, UInt8Array
+from ..records.arrays import FloatArray, UInt8Array
+from ..records.frames import Size
 from .backdrop import BACKDROPS, Colour, contrasting_colour, random_colour
 
 LABELS = ("circle", "square", "triangle", "star")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 from ..samples import Samples, Window, WindowShape
 from .cutting import Cutter
 from .resampling import Resampler, same_rate

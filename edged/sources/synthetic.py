@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..buffers import FramePool
-from ..records import Frame, PixelOrder, Size
+from ..records.frames import Frame, PixelOrder, Size
 from ..samples import Want
 from .scene import Scene, Truth
 

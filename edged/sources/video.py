@@ -13,7 +13,8 @@ import cv2
 
 from ..errors import SourceError
 from ..log_fields import Event, about
-from ..records import Frame, PixelOrder, UInt8Array
+from ..records.arrays import UInt8Array
+from ..records.frames import Frame, PixelOrder
 from ..samples import Want
 from .opencv import TIMEOUT_S, Reader
 

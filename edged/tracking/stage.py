@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from ..records import Detection, Findings
+from ..records.results import Detection, Findings
 from .tracker import Tracker
 
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from ..records import FloatArray
+from ..records.arrays import FloatArray
 from .assignment import Places, assign
 from .kalman import BoxFilters, FloatArray64, overlaps
 

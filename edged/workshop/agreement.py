@@ -12,11 +12,10 @@ import msgspec
 import numpy as np
 
 from ..groundtruth import LEAST_OVERLAP, overlap
-from ..records import (
-    AnyArray,
+from ..records.arrays import AnyArray, FloatArray
+from ..records.decoded import (
     ClassMap,
     Decoded,
-    FloatArray,
     HeardClasses,
     Numbers,
     Reconstruction,

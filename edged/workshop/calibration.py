@@ -16,7 +16,7 @@ import numpy as np
 from ..engine.interpreter import Engine
 from ..errors import EdgedError, ModelError, NotFinite
 from ..inputs import PictureInput, StreamInput
-from ..records import AnyArray
+from ..records.arrays import AnyArray
 from ..samples import Want
 from .data import Data, Example, PassedOver
 from .likeness import Likeness

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ..errors import NotFinite
 from ..loading import build_model
 from ..model import Model
-from ..records import Decoded
+from ..records.decoded import Decoded
 from ..store.models import read_model_files
 from .agreement import Agreement
 from .calibration import Progress, chosen

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..engine.preprocess import image_shape
 from ..inputs import Input, PictureInput, WindowInput
-from ..records import AnyArray, Frame, PixelOrder, TensorSpec
+from ..records.arrays import AnyArray
+from ..records.frames import Frame, PixelOrder
+from ..records.models import TensorSpec
 from .data import Example
 
 FEW = 50

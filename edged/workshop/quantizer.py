@@ -20,7 +20,7 @@ from litert_quantizer.utils import qsv_utils
 from ..engine.interpreter import one_line
 from ..engine.tflite_schema import OPERATORS
 from ..errors import ModelError
-from ..records import AnyArray
+from ..records.arrays import AnyArray
 from .quiet import quiet
 from .tables import name_tensors, read_tables, sign, write_tables
 

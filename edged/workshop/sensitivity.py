@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..engine.interpreter import Engine
-from ..records import AnyArray
+from ..records.arrays import AnyArray
 from .calibration import Progress
 from .quantizer import FloatModel, Layer, Mode, Ranges, look_at, quantize
 from .quiet import quiet

@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from ..engine.file_kind import zip_names
 from ..errors import ModelError
-from ..records import AnyArray
+from ..records.arrays import AnyArray
 
 _ALIGNMENT = 16
 

@@ -6,7 +6,7 @@ import platform
 from collections import Counter
 from collections.abc import Iterator
 
-from ..records import TensorSpec
+from ..records.models import TensorSpec
 from ..store.models import SUFFIX
 from ..toml_text import printable
 from .layers import short_name

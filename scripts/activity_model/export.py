@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 
 
 def _converter(network: keras.Model) -> Any:

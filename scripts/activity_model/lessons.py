@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 
 from .recordings import LENGTH, RATE_HZ, Recordings
 

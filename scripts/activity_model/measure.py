@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edged.engine.runtime import runtime
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 
 from .lessons import Scaling, mounted_anyhow, under_gravity, windows
 from .recordings import LABELS, Recordings

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 
 RATE_HZ = 10
 LENGTH = 100

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edged.records import FloatArray, Size
+from edged.records.arrays import FloatArray
+from edged.records.frames import Size
 from edged.sources.scene import LABELS, Truth
 
 INPUT = Size(160, 128)

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from edged.records import UInt8Array
+from edged.records.arrays import UInt8Array
 from edged.sources.scene import LABELS
 
 from .anchors import INPUT, SCALES, anchors

@@ -9,7 +9,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from edged.groundtruth import Counts, match, mean_average_precision
-from edged.records import Detection, Size, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import Size
+from edged.records.results import Detection
 from edged.sources.scene import LABELS
 
 from .pictures import unseen

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from edged.records import Size, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import Size
 from edged.sources.scene import SHOT_FRAMES, Scene, Truth
 
 from .anchors import INPUT, anchors, targets

@@ -26,7 +26,7 @@ from edged.engine.geometry import Fit
 from edged.engine.runtime import Delegate
 from edged.errors import EdgedError
 from edged.loading import LoadOptions
-from edged.records import Frame, PixelOrder, Size
+from edged.records.frames import Frame, PixelOrder, Size
 from edged.samples import Gives, Window
 from edged.service.chip import Chip
 

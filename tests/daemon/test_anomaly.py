@@ -13,7 +13,7 @@ from household import RED, House, at_least, images, published
 from jsonschema import Draft202012Validator
 
 from edged.baseline import FEWEST_ERRORS, threshold_of
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 Make = Callable[..., Any]
 WINDOW = 16

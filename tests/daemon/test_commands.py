@@ -20,7 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from patience import PATIENCE_S
 
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 Make = Callable[..., Any]
 EYE = 'name = "eye"\nmodel = "classifier_uint8"\n'

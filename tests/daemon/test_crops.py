@@ -15,7 +15,7 @@ from household import SMALL_MODELS, House, content, images, published
 from jsonschema import Draft202012Validator
 
 from edged.check import check
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 Make = Callable[..., Any]
 PATIENCE_S = 60.0  # two models are tried one after the other

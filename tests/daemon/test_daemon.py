@@ -13,7 +13,7 @@ import pytest
 from household import BLUE, GREEN, RED, House, at_least, content, five_seconds, images, published
 from jsonschema import Draft202012Validator
 
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 Make = Callable[..., Any]
 CLASSIFY = 'name = "eye"\nmodel = "classifier_uint8"\n'

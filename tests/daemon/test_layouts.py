@@ -9,7 +9,7 @@ import pytest
 from household import SMALL_MODELS, House, content, images, published
 from jsonschema import Draft202012Validator
 
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 Make = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from household import House, content, images, published
 from jsonschema import Draft202012Validator
 
 from edged.engine.interpreter import Engine
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 Make = Callable[..., Any]
 DEEPLAB = "deeplabv3_mnv2_dm05_pascal_quant"

@@ -15,7 +15,7 @@ from household import SMALL_MODELS, House, at_least, content, images, published
 from jsonschema import Draft202012Validator
 from swapping import Stream, version_of
 
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 Make = Callable[..., Any]
 TOLD = """

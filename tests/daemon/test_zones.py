@@ -12,7 +12,7 @@ import numpy as np
 from home_assistant import HomeAssistant
 from household import RED, House, images, published
 
-from edged.records import Size
+from edged.records.frames import Size
 from edged.sources.scene import SHOT_FRAMES, Scene
 
 ZONES = ("driveway", "street")

@@ -21,7 +21,7 @@ from edged.decoders.anchors import (
 from edged.decoders.suppression import Suppression
 from edged.decoders.task import Activation
 from edged.errors import ModelError
-from edged.records import Quantization
+from edged.records.models import Quantization
 
 PLAIN = ScoreRule(Activation.NONE)
 LOGITS = ScoreRule(Activation.SIGMOID)

@@ -12,7 +12,8 @@ from edged.decoders.detection import DetectionDecoder, DetectionRoles
 from edged.engine.geometry import Fit, Placement
 from edged.errors import ModelError
 from edged.filter import Filter
-from edged.records import Detection, Size
+from edged.records.frames import Size
+from edged.records.results import Detection
 
 BOXES = np.array([[[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8], [np.nan] * 4]], np.float32)
 CLASSES = np.array([[2.0, 0.0, -7e8]], np.float32)

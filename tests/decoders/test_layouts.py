@@ -11,7 +11,8 @@ from edged.decoders.outputs import Output
 from edged.decoders.task import DetectionTold, Task, Told
 from edged.decoders.tasks import find_task
 from edged.errors import ModelError
-from edged.records import AnchorTable, Quantization, ScoredBoxes
+from edged.records.decoded import ScoredBoxes
+from edged.records.models import AnchorTable, Quantization
 
 SHARES = DetectionTold(coordinates="normalised")
 PICTURE = (1, 640, 640, 3)

@@ -15,7 +15,11 @@ from edged.decoders.tasks import find_task
 from edged.engine.geometry import Fit, Placement
 from edged.errors import ModelError
 from edged.filter import Filter
-from edged.records import KEYPOINTS, MOST_PEOPLE, AnyArray, Person, ScoredPeople, Size
+from edged.records.arrays import AnyArray
+from edged.records.decoded import ScoredPeople
+from edged.records.frames import Size
+from edged.records.poses import KEYPOINTS, MOST_PEOPLE
+from edged.records.results import Person
 
 NOTHING = Told()
 

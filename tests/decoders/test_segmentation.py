@@ -15,7 +15,10 @@ from edged.decoders.tasks import find_task, weigh
 from edged.engine.geometry import Fit, Placement
 from edged.errors import ModelError
 from edged.filter import Filter
-from edged.records import AnyArray, Quantization, Region, Size
+from edged.records.arrays import AnyArray
+from edged.records.frames import Size
+from edged.records.models import Quantization
+from edged.records.results import Region
 
 NOTHING = Told()
 STEPS = Quantization(0.5, 3)

@@ -13,14 +13,9 @@ from edged.decoders.outputs import Output
 from edged.decoders.task import Activation, Keyword, Learning, Sure, Task, Told
 from edged.decoders.tasks import TASKS, find_task, weigh
 from edged.errors import ModelError
-from edged.records import (
-    AnyArray,
-    Numbers,
-    Quantization,
-    Reconstruction,
-    ScoredBoxes,
-    ScoredClasses,
-)
+from edged.records.arrays import AnyArray
+from edged.records.decoded import Numbers, Reconstruction, ScoredBoxes, ScoredClasses
+from edged.records.models import Quantization
 from edged.store.sidecar import Sidecar
 
 NOTHING = Told()

@@ -12,7 +12,7 @@ from edged.decoders.tasks import TASKS, find_task, weigh
 from edged.decoders.weighing import Weighed, explain
 from edged.errors import ModelError
 from edged.reading import describe
-from edged.records import TensorSpec
+from edged.records.models import TensorSpec
 from edged.store.models import read_model_files
 
 MODELS = Path(__file__).resolve().parent.parent / "models"

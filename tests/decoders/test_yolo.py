@@ -16,7 +16,8 @@ from edged.decoders.yolo import Head, V5Decoder, V8Decoder, V10Decoder
 from edged.engine.geometry import Fit, Placement
 from edged.errors import ModelError
 from edged.filter import Filter
-from edged.records import Quantization, Size
+from edged.records.frames import Size
+from edged.records.models import Quantization
 
 SHARES = (1.0, 1.0)
 BY_CLASS = Suppression()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.engine.geometry import Fit, Inset, Placement, Rect, scaled_size
-from edged.records import Box, Size
+from edged.records.frames import Box, Size
 
 HD = Size(1280, 720)
 SQUARE = Size(300, 300)

@@ -11,7 +11,7 @@ from household import SMALL_MODELS
 from edged.engine.interpreter import Engine, dequantize, one_line
 from edged.engine.runtime import NO_DELEGATE, Delegate
 from edged.errors import ModelError
-from edged.records import Quantization
+from edged.records.models import Quantization
 
 
 def engine(name: str) -> Engine:

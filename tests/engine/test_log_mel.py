@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from edged.engine.log_mel import LogMel, LogMelRule, mel_weights
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 
 YAMNET = LogMelRule(
     rate_hz=16_000,

@@ -9,7 +9,7 @@ import pytest
 
 from edged.engine.micro_features import FEATURES, MicroFeatures, refuse_missing
 from edged.errors import MissingExtra
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 
 pytest.importorskip("pymicro_features", reason="pymicro-features is not installed")
 

@@ -9,7 +9,8 @@ import pytest
 from edged.engine.geometry import Fit, Placement
 from edged.engine.preprocess import Normalization, Preprocessor, is_picture, pixel_rule
 from edged.errors import ModelError
-from edged.records import Frame, PixelOrder, Quantization, Size, TensorSpec
+from edged.records.frames import Frame, PixelOrder, Size
+from edged.records.models import Quantization, TensorSpec
 
 
 def tensor(

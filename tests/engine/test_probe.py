@@ -19,7 +19,8 @@ from edged.engine.probe import Probed, StoredArray, _try_batch, probe
 from edged.errors import ModelError, ProbeCancelled
 from edged.loading import LoadOptions, examine
 from edged.reading import read_model
-from edged.records import Quantization, ScoredBoxes, TensorSpec
+from edged.records.decoded import ScoredBoxes
+from edged.records.models import Quantization, TensorSpec
 from edged.store.models import read_model_files
 
 MODELS = Path(__file__).resolve().parent.parent / "models"

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from edged.engine.tflite_file import ModelFile, read_model_file, unusable_reason
 from edged.engine.tflite_graph import FileTensor, Producer
 from edged.errors import ModelError
-from edged.records import Quantization
+from edged.records.models import Quantization
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 SCRIPTS = MODELS.parent.parent / "scripts"

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from edged.engine.preprocess import Normalization
 from edged.engine.windows import WindowFiller, is_window, sample_rule, window_shape
 from edged.errors import ModelError, NotFinite
-from edged.records import FloatArray, Frame, PixelOrder, Quantization, TensorSpec
+from edged.records.arrays import FloatArray
+from edged.records.frames import Frame, PixelOrder
+from edged.records.models import Quantization, TensorSpec
 from edged.samples import Channel, Window, WindowShape
 
 XYZ = tuple(Channel(name, "m/s^2") for name in "xyz")

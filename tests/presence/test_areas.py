@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edged.polygon import Polygon
 from edged.presence.areas import MOST_TRACKS, Anchor, Crossings, Line, Zone, Zones, point_of
-from edged.records import Detection
+from edged.records.results import Detection
 
 DENTED: Polygon = ((0, 0), (1, 0), (0.5, 0.5), (1, 1), (0, 1))
 UP_THE_MIDDLE = Line("gate", (0.5, 1.0), (0.5, 0.0), None, "centre")

@@ -8,16 +8,9 @@ from msgspec.structs import replace
 from edged.minimise import Minimiser
 from edged.presence.areas import Line, Zone
 from edged.presence.stage import Presence, Rules
-from edged.records import (
-    Anomaly,
-    ClassScore,
-    Counts,
-    Detection,
-    EventType,
-    Happening,
-    Person,
-    Record,
-)
+from edged.records.happenings import Counts, EventType, Happening
+from edged.records.published import Record
+from edged.records.results import Anomaly, ClassScore, Detection, Person
 
 S = 1_000_000_000
 DRIVEWAY = Zone("driveway", ((0, 0.5), (1, 0.5), (1, 1), (0, 1)), None, "bottom")

@@ -19,7 +19,6 @@ from hypothesis.extra import numpy as arrays
 from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
-from edged import records
 from edged.clock import SystemClock
 from edged.decoders import Decoder
 from edged.decoders.anomaly import ReconstructionDecoder
@@ -36,8 +35,23 @@ from edged.plain_text import PLAIN
 from edged.publish import Context, Message, Stored
 from edged.publish.messages import MAX_PAYLOAD_BYTES, encode, encode_stored
 from edged.publish.topics import publication_of
-from edged.publish.wire import TYPES, schema
-from edged.records import AnyArray, Latency, ModelRef, Record, Result, Size
+from edged.publish.wire.kinds import TYPES, schema
+from edged.records.arrays import AnyArray
+from edged.records.frames import Size
+from edged.records.health import (
+    Health,
+    HealthState,
+    Metrics,
+    Percentiles,
+    PipelineMetrics,
+    SpoolMetrics,
+    StageLatency,
+)
+from edged.records.home_assistant import Announcement, DiscoveryPlace, Entity, EntityKind
+from edged.records.info import Info, PipelineInfo
+from edged.records.models import Candidate, ModelRef, ModelReport, ModelSpec, Verdict
+from edged.records.published import Record
+from edged.records.results import ClassScore, Detection, Findings, Latency, Result
 from edged.store.labels import Labels, find_labels, publishable
 from edged.store.sidecar import parse_sidecar
 
@@ -90,10 +104,10 @@ def texts_in(value: Any) -> list[str]:
 
 def told(error: Exception) -> None:
     """What went wrong is told, and can be."""
-    assert leaves(records.Health("front", records.HealthState.STOPPED, str(error), 0))
+    assert leaves(Health("front", HealthState.STOPPED, str(error), 0))
 
 
-def result(task: str, findings: records.Findings) -> Result:
+def result(task: str, findings: Findings) -> Result:
     return Result(
         "front", 0, 0, ModelRef("m", "e4b118e5e453"), Latency(0, 0, 0, 0, 0), task, findings
     )
@@ -184,11 +198,11 @@ def told_by(labels: Labels, count: int) -> None:
         assert re.search(PLAIN, name)
         assert 0 < len(name) <= 100
         assert publishable(name) == name, "what is listed to be published is what is published"
-        found = result("classification", (records.ClassScore(name, 0.5),))
+        found = result("classification", (ClassScore(name, 0.5),))
         assert leaves(found)
         leaves(msgspec.structs.replace(found, findings=found.findings * 100))
-    pipeline = records.PipelineInfo("p", "v4l2", "detection", None, labels.known)
-    assert leaves(records.Info("r", "1", "h", "o", (pipeline,)))
+    pipeline = PipelineInfo("p", "v4l2", "detection", None, labels.known)
+    assert leaves(Info("r", "1", "h", "o", (pipeline,)))
 
 
 @many
@@ -302,29 +316,27 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 def good(kind: type) -> Any:
     """One record of a kind, fit to be published."""
-    stage = records.StageLatency(*[records.Percentiles(1.0, 2.0, 3.0)] * 5)
-    counts = records.PipelineMetrics(1, 1, 1, 0, 0, 0, 0, 15.0, 15.0, stage)
-    spec = records.ModelSpec("m", "e4b118e5e453" + "0" * 52, 1000, "detection", ("cat",))
-    pipeline = records.PipelineInfo("p", "v4l2", "detection", spec.ref, ("cat",))
+    stage = StageLatency(*[Percentiles(1.0, 2.0, 3.0)] * 5)
+    counts = PipelineMetrics(1, 1, 1, 0, 0, 0, 0, 15.0, 15.0, stage)
+    spec = ModelSpec("m", "e4b118e5e453" + "0" * 52, 1000, "detection", ("cat",))
+    pipeline = PipelineInfo("p", "v4l2", "detection", spec.ref, ("cat",))
     entities = (
-        records.Entity(records.EntityKind.OBJECTS, "front"),
-        records.Entity(records.EntityKind.TEMPERATURE, None),
+        Entity(EntityKind.OBJECTS, "front"),
+        Entity(EntityKind.TEMPERATURE, None),
     )
     made: dict[type, Any] = {
-        records.Health: records.Health("front", records.HealthState.DEGRADED, "why", 0),
-        records.ModelReport: records.ModelReport(
-            "front", spec, records.Candidate("m", None, records.Verdict.REFUSED, "why", 0)
+        Health: Health("front", HealthState.DEGRADED, "why", 0),
+        ModelReport: ModelReport("front", spec, Candidate("m", None, Verdict.REFUSED, "why", 0)),
+        Info: Info("r", "1", "h", "o", (pipeline,)),
+        Announcement: Announcement(
+            DiscoveryPlace("homeassistant", "pi"), "Debian", entities, ("front_old",)
         ),
-        records.Info: records.Info("r", "1", "h", "o", (pipeline,)),
-        records.Announcement: records.Announcement(
-            records.DiscoveryPlace("homeassistant", "pi"), "Debian", entities, ("front_old",)
-        ),
-        records.Result: result("detection", (records.Detection("cat", 0.5, (0.1, 0.1, 0.9, 0.9)),)),
+        Result: result("detection", (Detection("cat", 0.5, (0.1, 0.1, 0.9, 0.9)),)),
     }
     if kind in made:
         return made[kind]
-    spool = _any_of(records.SpoolMetrics)
-    return records.Metrics(1.0, {"front": counts}, spool, 48.0, None, 1000)
+    spool = _any_of(SpoolMetrics)
+    return Metrics(1.0, {"front": counts}, spool, 48.0, None, 1000)
 
 
 def _any_of(kind: type[msgspec.Struct]) -> Any:
@@ -388,7 +400,7 @@ def test_what_is_put_in_place_of_any_part_of_a_record_is_refused_or_harmless(kin
 @given(st.dictionaries(st.text(max_size=300) | st.sampled_from(NASTY), st.none(), max_size=3))
 def test_the_names_in_a_table_are_no_way_out_either(names: dict[str, None]) -> None:
     assume(names)
-    metrics = good(records.Metrics)
+    metrics = good(Metrics)
     counts = metrics.pipelines["front"]
     leaves(replace(metrics, pipelines=dict.fromkeys(names, counts)))
 
@@ -416,7 +428,7 @@ def test_a_spool_that_somebody_else_has_written_is_refused(payload: bytes, boot:
 @many
 @given(st.data())
 def test_what_is_changed_in_a_spooled_result_is_refused_or_harmless(data: st.DataObject) -> None:
-    stored = json.loads(encode(good(records.Result), CONTEXT).payload)
+    stored = json.loads(encode(good(Result), CONTEXT).payload)
     key = data.draw(st.sampled_from([*stored, "frame"]))
     stored[key] = data.draw(JSON)
     when = data.draw(st.integers() | st.sampled_from([0, 10**400, -(10**30)]))

@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 from patience import PATIENCE_S
 from sounds import bursts, traces, write_wav
 
-from edged.publish.wire import schema
+from edged.publish.wire.kinds import schema
 
 PORT = 18830
 # What every Linux says of itself on a network, with nothing of ours in it: who has this address,

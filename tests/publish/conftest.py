@@ -16,7 +16,8 @@ from patience import PATIENCE_S
 from edged.publish import Context, SpoolSettings
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings
-from edged.records import Detection, Latency, ModelRef, Result
+from edged.records.models import ModelRef
+from edged.records.results import Detection, Latency, Result
 
 
 class FixedClock:

@@ -12,7 +12,7 @@ from edged.publish import Stored
 from edged.publish.backlog import MOST_DONE, PATIENCE_S, ROWS_PER_S
 from edged.publish.outbox import Outbox
 from edged.publish.waiting import Parcel
-from edged.records import Result
+from edged.records.results import Result
 
 Make = Callable[..., Result]
 

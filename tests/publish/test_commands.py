@@ -20,8 +20,8 @@ from edged.publish.commands import (
     filters,
 )
 from edged.publish.topics import MAX_CORRELATION_BYTES, answered_on
-from edged.publish.wire import schema
-from edged.records import Answer
+from edged.publish.wire.kinds import schema
+from edged.records.published import Answer
 
 CONTEXT = Context("edged", "pi", "c0ffee12", 1, None, "0.1.0")  # type: ignore[arg-type]
 DEVICE, PIPELINE = "edged/pi/set", "edged/pi/front/set"

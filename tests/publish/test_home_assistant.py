@@ -23,17 +23,10 @@ from edged.publish import Context
 from edged.publish.home_assistant import announcement, left_out
 from edged.publish.home_assistant_entities import component_id, plain_id
 from edged.publish.messages import MAX_PAYLOAD_BYTES, encode
-from edged.publish.wire import schema
-from edged.records import (
-    Announcement,
-    DiscoveryPlace,
-    Entity,
-    EntityKind,
-    Info,
-    ModelRef,
-    PipelineInfo,
-    ZoneInfo,
-)
+from edged.publish.wire.kinds import schema
+from edged.records.home_assistant import Announcement, DiscoveryPlace, Entity, EntityKind
+from edged.records.info import Info, PipelineInfo, ZoneInfo
+from edged.records.models import ModelRef
 from edged.typed_toml import fits
 
 CONTEXT = Context(

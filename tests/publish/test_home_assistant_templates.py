@@ -19,36 +19,30 @@ from edged.publish import Context
 from edged.publish.home_assistant import announcement
 from edged.publish.home_assistant_entities import plain_id
 from edged.publish.messages import MAX_PAYLOAD_BYTES, OFFLINE, ONLINE, encode, status
-from edged.records import (
+from edged.records.happenings import Counts, LineCounts, ZoneCounts
+from edged.records.health import (
+    Health,
+    HealthState,
+    Metrics,
+    Percentiles,
+    PipelineMetrics,
+    SpoolMetrics,
+    StageLatency,
+)
+from edged.records.info import Info, PipelineInfo, ZoneInfo
+from edged.records.models import Candidate, ModelRef, ModelReport, ModelSpec, Verdict
+from edged.records.published import Record
+from edged.records.results import (
     Anomaly,
-    Candidate,
     ClassScore,
-    Counts,
     CropOf,
     Detection,
     Findings,
-    Health,
-    HealthState,
-    Info,
     Latency,
-    LineCounts,
-    Metrics,
-    ModelRef,
-    ModelReport,
-    ModelSpec,
-    Percentiles,
     Person,
-    PipelineInfo,
-    PipelineMetrics,
-    Record,
     Region,
     Result,
-    SpoolMetrics,
-    StageLatency,
     Value,
-    Verdict,
-    ZoneCounts,
-    ZoneInfo,
 )
 from edged.typed_toml import fits
 

@@ -18,38 +18,32 @@ from edged.clock import SystemClock
 from edged.errors import MessageRefused
 from edged.publish import Context
 from edged.publish.messages import OFFLINE, encode, status, topic_of
-from edged.publish.wire import KINDS, schema
-from edged.records import (
-    KEYPOINTS,
-    MOST_PEOPLE,
+from edged.publish.wire.kinds import KINDS, schema
+from edged.records.frames import Frame, PixelOrder
+from edged.records.health import (
+    Health,
+    HealthState,
+    Metrics,
+    Percentiles,
+    PipelineMetrics,
+    SpoolMetrics,
+    StageLatency,
+)
+from edged.records.info import AnomalyInfo, Info, PipelineInfo
+from edged.records.models import Candidate, ModelRef, ModelReport, ModelSpec, Verdict
+from edged.records.poses import KEYPOINTS, MOST_PEOPLE
+from edged.records.published import Record
+from edged.records.results import (
     Anomaly,
-    AnomalyInfo,
-    Candidate,
     ClassScore,
     CropOf,
     Detection,
-    Frame,
-    Health,
-    HealthState,
-    Info,
     Keypoint,
     Latency,
-    Metrics,
-    ModelRef,
-    ModelReport,
-    ModelSpec,
-    Percentiles,
     Person,
-    PipelineInfo,
-    PipelineMetrics,
-    PixelOrder,
-    Record,
     Region,
     Result,
-    SpoolMetrics,
-    StageLatency,
     Value,
-    Verdict,
 )
 
 SHA256 = "e4b118e5e453" + "0" * 52

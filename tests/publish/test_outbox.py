@@ -7,7 +7,9 @@ import pytest
 from edged.handoff import Closed
 from edged.publish import Stored
 from edged.publish.outbox import Outbox
-from edged.records import Health, HealthState, Metrics, Record, Result, SpoolMetrics
+from edged.records.health import Health, HealthState, Metrics, SpoolMetrics
+from edged.records.published import Record
+from edged.records.results import Result
 
 HEALTH = "edged/pi/front/health"
 METRICS = Metrics(1.0, {}, SpoolMetrics(0, 0), None, None, 1)

@@ -20,19 +20,11 @@ from edged.handoff import Closed
 from edged.publish import Context
 from edged.publish.publisher import Publisher
 from edged.publish.settings import MqttSettings
-from edged.publish.wire import schema
-from edged.records import (
-    Detection,
-    Health,
-    HealthState,
-    Info,
-    Metrics,
-    ModelRef,
-    ModelReport,
-    ModelSpec,
-    PipelineInfo,
-    SpoolMetrics,
-)
+from edged.publish.wire.kinds import schema
+from edged.records.health import Health, HealthState, Metrics, SpoolMetrics
+from edged.records.info import Info, PipelineInfo
+from edged.records.models import ModelRef, ModelReport, ModelSpec
+from edged.records.results import Detection
 
 Make = Callable[..., Any]
 RESULTS = "edged/pi/front/result"

@@ -162,7 +162,8 @@ def test_what_a_killed_process_had_spooled_is_delivered_by_the_next(
     from edged.clock import SystemClock
     from edged.publish import Context
     from edged.publish.settings import MqttSettings
-    from edged.records import Latency, ModelRef
+    from edged.records.models import ModelRef
+    from edged.records.results import Latency
 
     def a_result(number, pipeline):
         return Result(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from edged.handoff import Closed
 from edged.publish.steady import BURST, PER_S, Steady
-from edged.records import Health, HealthState, Record
+from edged.records.health import Health, HealthState
+from edged.records.published import Record
 
 
 def health(number: int) -> Health:

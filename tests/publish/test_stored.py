@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from edged.errors import MessageExpired, MessageRefused
 from edged.publish import Context, Stored
 from edged.publish.messages import encode, encode_stored, store
-from edged.records import ClassScore, Result
+from edged.records.results import ClassScore, Result
 
 BOOT = "this boot"
 DAY_NS = 24 * 3600 * 10**9

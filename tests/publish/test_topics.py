@@ -16,8 +16,10 @@ from edged.errors import MessageRefused
 from edged.publish import Context, bounds
 from edged.publish.messages import encode, status, topic_of
 from edged.publish.topics import HEARD, PUBLISHED
-from edged.publish.wire import KINDS, TYPES, Closed
-from edged.records import Record, Result
+from edged.publish.wire.fields import Closed
+from edged.publish.wire.kinds import KINDS, TYPES
+from edged.records.published import Record
+from edged.records.results import Result
 
 CLOSED = [each for entry in PUBLISHED for each in entry.types]
 

@@ -15,7 +15,7 @@ from witness import Sent, Witness
 
 from edged.publish.mqtt import Version
 from edged.publish.publisher import Publisher
-from edged.records import Result
+from edged.records.results import Result
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.records import Throttling
+from edged.records.health import Throttling
 from edged.service.chip import Chip
 
 FIRMWARE = "sys/devices/platform/soc/soc:firmware/get_throttled"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edged.records import Latency
+from edged.records.results import Latency
 from edged.service.metrics import PipelineStats
 
 S = 1_000_000_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edged.errors import SourceError
-from edged.records import Frame, PixelOrder
+from edged.records.frames import Frame, PixelOrder
 from edged.sources import Unreadable
 from edged.sources.images import ImagesSource
 from edged.sources.pictures import is_whole

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from edged.engine.geometry import Fit
 from edged.engine.preprocess import Preprocessor, pixel_rule
 from edged.polygon import Polygon, fault
-from edged.records import AnyArray, Frame, PixelOrder, Size, TensorSpec, UInt8Array
+from edged.records.arrays import AnyArray, UInt8Array
+from edged.records.frames import Frame, PixelOrder, Size
+from edged.records.models import TensorSpec
 from edged.samples import Want
 from edged.sources.masked import MaskedSource
 from edged.sources.synthetic import SyntheticSource

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from edged.errors import SourceError
-from edged.records import PixelOrder, Size, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import PixelOrder, Size
 from edged.sources.pi_camera import Picamera2Source
 
 PICAMERA2 = "picamera2==0.3.38"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edged.errors import SourceError
-from edged.records import FloatArray
+from edged.records.arrays import FloatArray
 from edged.sources.resampling import Resampler, same_rate
 
 RATES = [(48_000, 16_000), (44_100, 16_000), (8_000, 16_000), (1000, 100), (25, 10), (100, 104.2)]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edged.records import Size
+from edged.records.frames import Size
 from edged.sources.backdrop import BACKDROPS
 from edged.sources.scene import LABELS, SHOT_FRAMES, Scene, Truth
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edged.records import Frame, PixelOrder, Size
+from edged.records.frames import Frame, PixelOrder, Size
 from edged.sources import Source
 from edged.sources.scene import SHOT_FRAMES, Scene, Truth
 from edged.sources.synthetic import SyntheticSource

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edged.errors import SourceError
-from edged.records import PixelOrder, Size, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import PixelOrder, Size
 from edged.sources.v4l2 import V4l2Source
 
 NOW_NS = 50_000_000_000

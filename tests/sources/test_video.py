@@ -15,7 +15,8 @@ import pytest
 from edged.capture import Capture, CaptureState
 from edged.errors import SourceError
 from edged.handoff import Closed, LatestSlot
-from edged.records import Frame, PixelOrder, UInt8Array
+from edged.records.arrays import UInt8Array
+from edged.records.frames import Frame, PixelOrder
 from edged.sources.opencv import Reader
 from edged.sources.video import VideoSource, without_secrets
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.errors import SourceError
-from edged.records import AnyArray, FloatArray
+from edged.records.arrays import AnyArray, FloatArray
 from edged.samples import Channel, Samples
 from edged.sources import Unreadable
 from edged.sources.wav import WavSource

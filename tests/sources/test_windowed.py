@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sampled import BEGAN_NS, Given, Played, block, counted, play
 
 from edged.errors import SourceError
-from edged.records import Size
+from edged.records.frames import Size
 from edged.samples import Channel, Samples, WindowShape
 from edged.sources import NotYet, Unreadable
 from edged.sources.csv_table import CsvSource

@@ -8,7 +8,9 @@ import numpy as np
 
 from edged.engine.geometry import Fit, Placement
 from edged.filter import Filter
-from edged.records import ClassScore, Detection, Findings, ScoredBoxes, Size
+from edged.records.decoded import ScoredBoxes
+from edged.records.frames import Size
+from edged.records.results import ClassScore, Detection, Findings
 from edged.tracking.stage import Tracking
 from edged.tracking.tracker import Tracker, TrackSettings
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct
 
-from edged.publish import wire
+from edged.publish.wire.health import Health, Metrics, PipelineMetrics, SpoolMetrics
+from edged.publish.wire.info import Info
+from edged.publish.wire.models import CandidateModel, Model, ModelRef
+from edged.publish.wire.results import ClassificationResult, ClassScore, Detection, DetectionResult
 from edged.watch import payloads
 
 STILL_TO_COME = {"regions", "people", "values"}  # of tasks that are not published yet
@@ -14,16 +17,16 @@ STILL_TO_COME = {"regions", "people", "values"}  # of tasks that are not publish
 @pytest.mark.parametrize(
     ("read", "published"),
     [
-        (payloads.Result, (wire.ClassificationResult, wire.DetectionResult)),
-        (payloads.Finding, (wire.ClassScore, wire.Detection)),
-        (payloads.ModelRef, (wire.ModelRef,)),
-        (payloads.Health, (wire.Health,)),
-        (payloads.Model, (wire.Model,)),
-        (payloads.Candidate, (wire.CandidateModel,)),
-        (payloads.Info, (wire.Info,)),
-        (payloads.Metrics, (wire.Metrics,)),
-        (payloads.Spool, (wire.SpoolMetrics,)),
-        (payloads.PipelineFigures, (wire.PipelineMetrics,)),
+        (payloads.Result, (ClassificationResult, DetectionResult)),
+        (payloads.Finding, (ClassScore, Detection)),
+        (payloads.ModelRef, (ModelRef,)),
+        (payloads.Health, (Health,)),
+        (payloads.Model, (Model,)),
+        (payloads.Candidate, (CandidateModel,)),
+        (payloads.Info, (Info,)),
+        (payloads.Metrics, (Metrics,)),
+        (payloads.Spool, (SpoolMetrics,)),
+        (payloads.PipelineFigures, (PipelineMetrics,)),
     ],
 )
 def test_every_field_that_is_read_is_published(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edged.records import Box, Detection
+from edged.records.frames import Box
+from edged.records.results import Detection
 from edged.workshop.comparing.precision import Object, precision
 
 CAT: Box = (0.1, 0.1, 0.5, 0.5)

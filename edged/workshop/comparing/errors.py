@@ -7,7 +7,7 @@ import math
 import msgspec
 import numpy as np
 
-from ...records import AnyArray
+from ...records.arrays import AnyArray
 
 
 class Difference(msgspec.Struct, frozen=True):

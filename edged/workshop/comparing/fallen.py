@@ -20,7 +20,7 @@ from ...engine.delegated import find_delegated
 from ...engine.layers import read_graph
 from ...engine.sandbox import run_confined
 from ...errors import EdgedError
-from ...records import AnyArray
+from ...records.arrays import AnyArray
 from .layers import Watched, operator_alone
 
 _MOST_TIMED = 60

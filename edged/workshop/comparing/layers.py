@@ -21,7 +21,7 @@ from ...engine.interpreter import Engine
 from ...engine.layers import Graph, GraphTensor, Layer, read_graph
 from ...engine.runtime import NO_DELEGATE, Delegate
 from ...errors import EdgedError, ModelError
-from ...records import AnyArray, FloatArray
+from ...records.arrays import AnyArray, FloatArray
 from .errors import sqnr_db
 
 _CONVERTERS = ("QUANTIZE", "DEQUANTIZE")

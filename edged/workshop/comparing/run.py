@@ -17,7 +17,9 @@ from ...filter import Filter
 from ...inputs import StreamInput
 from ...loading import build_model
 from ...model import Filler
-from ...records import AnyArray, Decoded, Detection, FloatArray, HeardClasses, ScoredClasses
+from ...records.arrays import AnyArray, FloatArray
+from ...records.decoded import Decoded, HeardClasses, ScoredClasses
+from ...records.results import Detection
 from ..agreement import Agreement
 from ..data import Data, Example, find_data
 from ..subject import Subject, take
