@@ -17,13 +17,13 @@ from .engine.runtime import Delegate
 from .gate import MotionRule
 from .loading import LoadOptions
 from .minimise import Minimiser
+from .plan import Plan
 from .presence.areas import Line, Zone
 from .presence.stage import Rules
 from .publish import SpoolSettings
 from .publish.settings import MqttSettings, addresses
 from .publish.tls import TlsFiles
 from .records.frames import Size
-from .runner import Plan
 from .samples import Gives
 from .service import machine
 from .sources import SampleSource, Source

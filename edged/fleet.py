@@ -20,13 +20,14 @@ from .crops import CropFeed, Followed
 from .intake import Intake
 from .loading import nothing_to_crop, unknown_labels
 from .log_fields import Event, about
+from .plan import Plan
 from .publish.commands import CommandRefused
 from .records.health import HealthState, PipelineMetrics
 from .records.info import PipelineInfo
 from .records.models import ModelSpec
 from .records.published import Record
 from .records.results import ANOMALY_LABEL, PERSON_LABEL, Result
-from .runner import Plan, Runner
+from .runner import Runner
 from .service.governor import Slowing
 from .slots import Slots
 from .sources import Source

@@ -8,32 +8,27 @@ import time
 from collections.abc import Callable, Iterator
 from weakref import WeakSet
 
-import msgspec
 from msgspec.structs import replace
 
-from .baseline import Baseline
 from .cadence import Cadence
 from .capture import Capture, CaptureState
-from .cascade import Alarm, Trigger
+from .cascade import Alarm
 from .crop_pipeline import CropPipeline
-from .crops import CropFeed, CropRule, Followed, weight
+from .crops import CropFeed, Followed, weight
 from .errors import ModelError
 from .filter import Filter
-from .gate import MotionGate, MotionRule
+from .gate import MotionGate
 from .handoff import LatestSlot
 from .health import HealthLamp
-from .keywords import KeywordFilter
-from .loading import LoadOptions, crop_misfit, refuse_untrackable, unknown_labels
+from .loading import crop_misfit, refuse_untrackable, unknown_labels
 from .log_fields import Event, about
-from .minimise import Minimiser
 from .model import Model
 from .pipeline import Pipeline, Serving
-from .presence.areas import counts
-from .presence.stage import Presence, Rules
+from .plan import Plan
+from .presence.stage import Presence
 from .reading import Reading
-from .records.frames import Size
 from .records.health import HealthState, PipelineMetrics
-from .records.info import PipelineInfo, ZoneInfo
+from .records.info import PipelineInfo
 from .records.models import Candidate, ModelReport, ModelSpec, Verdict
 from .records.published import Record
 from .records.results import Result
@@ -42,10 +37,9 @@ from .service.governor import FULL, Slowing
 from .service.metrics import PipelineStats
 from .slots import Slots
 from .sources import Source
+from .stages import baseline_of, filter_of, tracking_of
 from .store.baselines import Baselines, Learnt
 from .supervisor import Vitals
-from .tracking.stage import Tracking
-from .tracking.tracker import MAX_DETECTIONS, Tracker, TrackSettings
 from .trial import Expected
 
 log = logging.getLogger("edged.runner")
@@ -53,43 +47,6 @@ log = logging.getLogger("edged.runner")
 # What takes longer is told; it goes on all the same.
 MODEL_PATIENCE_S = 120.0
 HUNG_AFTER_S = 30.0
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a pipeline is to be, in plain values.
-
-    ``frame_size`` is the size that the source was asked for, where it can scale its frames for
-    the model at no cost; else None. ``threshold`` None: that of the model's task.
-    ``trigger`` None: it runs all the time. ``track`` None: objects are not tracked. ``minimiser``
-    None: all is told. ``gate`` None: all frames are inferred. ``presence`` None: no events are
-    made, and nothing is counted. ``tells``: which of "result", "event" and "counts" may leave.
-    ``crop``: at which objects of another pipeline it looks; None: it has a source of its own.
-    """
-
-    name: str
-    model: str
-    source_kind: str
-    frame_size: Size | None
-    fps: float | None
-    realtime: bool
-    threshold: float | None
-    labels: tuple[str, ...] | None
-    max_results: int
-    options: LoadOptions
-    trigger: Trigger | None = None
-    track: TrackSettings | None = None
-    minimiser: Minimiser | None = None
-    gate: MotionRule | None = None
-    presence: Rules | None = None
-    tells: frozenset[str] = frozenset({"result"})
-    crop: CropRule | None = None
-
-    @property
-    def depends_on(self) -> str | None:
-        """The pipeline without which this one has nothing to do."""
-        if self.crop is not None:
-            return self.crop.pipeline
-        return self.trigger.pipeline if self.trigger is not None else None
 
 
 class Runner:
@@ -147,7 +104,7 @@ class Runner:
             cadence,
             self._stats,
             sequence,
-            tracking=_tracking(plan, track_ids),
+            tracking=tracking_of(plan, track_ids),
             presence=self._presence,
             minimiser=plan.minimiser,
             publish=publish,
@@ -297,10 +254,8 @@ class Runner:
             threshold=serving.filter.threshold if serving else self.plan.threshold,
             anomaly=serving.filter.anomaly_info() if serving else None,
             tells=self.plan.tells,
-            zones=tuple(_zones(self.plan)),
-            lines=tuple(line.name for line in self.plan.presence.lines)
-            if self.plan.presence is not None
-            else (),
+            zones=self.plan.zones,
+            lines=self.plan.lines,
         )
 
     def set_threshold(self, threshold: float) -> None:
@@ -356,7 +311,9 @@ class Runner:
         plan = self.plan
         refuse_untrackable(model.reading, plan.track is not None)
         with self._changed:
-            filter_ = self._filter(bundle, model)
+            # With the threshold as it is now.
+            baseline = baseline_of(self.plan, bundle, model, self._baselines, self._learnt)
+            filter_ = filter_of(self.plan, model, baseline)
             self._filters.add(filter_)
         before, serving = self._serving, Serving(bundle, model, filter_, expected)
         self._suit(model)
@@ -388,36 +345,6 @@ class Runner:
             )
         self._capture.whole = streams
         self.slow(self._slowing)
-
-    def _filter(self, bundle: str, model: Model) -> Filter:
-        """With the pipeline's threshold as it is now, else the task's own."""
-        plan, task = self.plan, model.reading.task
-        name_of = model.reading.labels.name
-        threshold = task.threshold if plan.threshold is None else plan.threshold
-        if task.keyword is not None:
-            return KeywordFilter(
-                name_of,
-                rule=task.keyword,
-                threshold=threshold,
-                allowed=plan.labels,
-                max_results=plan.max_results,
-            )
-        baseline = None
-        if task.anomaly is not None:
-            known = self._baselines.find(plan.name, bundle)
-            baseline = Baseline(
-                task.anomaly.learn_s,
-                lambda *learnt: self._learnt(Learnt(plan.name, bundle, *learnt)),
-                known.threshold if known else None,
-            )
-        return Filter(
-            name_of,
-            threshold=threshold,
-            allowed=plan.labels,
-            max_results=MAX_DETECTIONS if plan.track else plan.max_results,
-            baseline=baseline,
-            low=plan.track.low if plan.track else 1.0,
-        )
 
     def _learnt(self, learnt: Learnt) -> None:
         """Called from the pipeline's thread."""
@@ -534,17 +461,3 @@ class Runner:
         elif state is CaptureState.LOST:
             self._health.source(reason)
         # ENDED is told by the runner's thread, once the last frame was inferred.
-
-
-def _zones(plan: Plan) -> Iterator[ZoneInfo]:
-    """Those that are counted in, each with the labels that can be there."""
-    if plan.presence is None:
-        return
-    yield ZoneInfo(None, plan.labels or ())
-    for zone in plan.presence.zones:
-        labels = plan.labels or sorted(zone.labels or ())
-        yield ZoneInfo(zone.name, tuple(label for label in labels if counts(zone, label)))
-
-
-def _tracking(plan: Plan, ids: Iterator[int]) -> Tracking | None:
-    return Tracking(Tracker(plan.track, ids), plan.max_results) if plan.track else None

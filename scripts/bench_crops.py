@@ -32,11 +32,12 @@ from edged.handoff import LatestSlot
 from edged.loading import LoadOptions, build_model
 from edged.minimise import Minimiser
 from edged.model import Model
+from edged.plan import Plan
 from edged.records.frames import Frame, PixelOrder
 from edged.records.health import HealthState
 from edged.records.published import Record
 from edged.records.results import Result
-from edged.runner import Plan, Runner
+from edged.runner import Runner
 from edged.samples import Captured, Crops, Given, Want
 from edged.service.machine import cores
 from edged.slots import Slots

@@ -15,12 +15,12 @@ from patience import PATIENCE_S
 
 from edged.engine.geometry import Fit
 from edged.loading import LoadOptions
+from edged.plan import Plan
 from edged.records.frames import Frame, PixelOrder, Size
 from edged.records.health import Health, HealthState
 from edged.records.models import Candidate, ModelReport, Verdict
 from edged.records.published import Record
 from edged.records.results import Result
-from edged.runner import Plan
 from edged.store.baselines import Baselines
 
 NOTHING_LEARNT = Baselines(Path("/nonexistent/anomaly.json"))  # never opened nor written

@@ -14,7 +14,18 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "edged"
 FILES = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in PACKAGE.rglob("*.py")}
 
-COMPOSITION = {"build", "check", "cli", "config", "config_tables", "daemon", "demo", "runner"}
+COMPOSITION = {
+    "build",
+    "check",
+    "cli",
+    "config",
+    "config_tables",
+    "daemon",
+    "demo",
+    "plan",
+    "runner",
+    "stages",
+}
 NOT_FOR = {
     "sources": {*COMPOSITION, "engine", "decoders", "store", "publish", "service", "pipeline"},
     "engine": {*COMPOSITION, "sources", "decoders", "store", "publish", "service", "pipeline"},
