@@ -24,7 +24,6 @@ def slow_here(runtime: str, machine: str) -> str | None:
     if runtime == "tflite-runtime" and machine in _X86:
         return (
             "tflite-runtime has no quick kernels for whole numbers on x86, where a quantised model "
-            "may take several times as long as a float one; ai-edge-litert has, and a Pi's ARM "
-            "processor is quick with both"
+            "may take several times as long as a float one; ai-edge-litert has"
         )
     return None

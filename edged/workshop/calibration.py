@@ -48,7 +48,9 @@ def calibrate(
     reading = subject.examined.reading
     position = reading.input.position
     tensor = subject.examined.probed.inputs[position]
-    likeness = Likeness(reading.input, tensor)
+    said = subject.files.facts.metadata
+    told_of = said.inputs[position] if said and position < len(said.inputs) else None
+    likeness = Likeness(reading.input, tensor, told_of)
     for example in chosen(data, feeder.want, MOST_EXAMPLES, passed_over, progress, "calibrating"):
         try:
             inputs = feeder.take(example)

@@ -16,7 +16,7 @@ from ..samples import Given, Gives, Want, WindowShape
 from ..sources import Gap, NotYet, SampleSource, Unreadable
 from ..sources.csv_table import CsvSource, CsvTable
 from ..sources.images import SUFFIXES, ImagesSource
-from ..sources.wav import WavSource
+from ..sources.wav import WavFile, WavSource
 from ..sources.windowed import WindowedSource
 
 PassedOver = Callable[[str], None]
@@ -26,10 +26,13 @@ _RECORDINGS = frozenset({*CsvSource.suffixes, *WavSource.suffixes})
 
 
 class Example(msgspec.Struct, frozen=True):
-    """One picture, or one window of a recording. ``file`` is seen from the data's directory."""
+    """One picture, or one window of a recording. ``file`` is seen from the data's directory.
+    ``recorded_hz``: what the recording tells of its own rate, None where nothing.
+    """
 
     file: Path
     item: Given
+    recorded_hz: float | None = None
 
     @property
     def label(self) -> str | None:
@@ -56,8 +59,8 @@ class Data(msgspec.Struct, frozen=True):
         ``want`` is a filler's, of frames of no size: a model for pictures wants nothing.
         """
         name = file.relative_to(self.directory)
-        for item in _items(file, want, lambda why: passed_over(f"{name}: {why}")):
-            yield Example(name, item)
+        for item, recorded_hz in _items(file, want, lambda why: passed_over(f"{name}: {why}")):
+            yield Example(name, item, recorded_hz)
 
 
 def find_data(directory: Path) -> Data:
@@ -93,7 +96,8 @@ def _said(suffixes: frozenset[str]) -> str:
     return ", ".join(sorted(suffixes))
 
 
-def _items(file: Path, want: Want, passed_over: PassedOver) -> Iterator[Given]:
+def _items(file: Path, want: Want, passed_over: PassedOver) -> Iterator[tuple[Given, float | None]]:
+    """With what the file tells of its rate."""
     if not isinstance(want, WindowShape):
         source = ImagesSource(file, loop=False)
         source.open(want)
@@ -103,12 +107,14 @@ def _items(file: Path, want: Want, passed_over: PassedOver) -> Iterator[Given]:
             passed_over(str(error))
         else:
             assert picture is not None
-            yield picture
+            yield picture, None
         return
     try:
-        windows = WindowedSource(_recording(file, want))
+        recording, recorded_hz = _recording(file, want)
+        windows = WindowedSource(recording)
         windows.open(want)
-        yield from _windows(windows, passed_over)
+        for window in _windows(windows, passed_over):
+            yield window, recorded_hz
     except SourceError as error:
         passed_over(str(error))
 
@@ -131,13 +137,19 @@ def _windows(source: WindowedSource, passed_over: PassedOver) -> Iterator[Given]
         source.close()
 
 
-def _recording(file: Path, want: WindowShape) -> SampleSource:
-    """A table that does not tell its rate is taken at that of the windows. Raises SourceError."""
+def _recording(file: Path, want: WindowShape) -> tuple[SampleSource, float | None]:
+    """With what it tells of its rate. A table that tells none is taken at that of the windows.
+    Raises SourceError.
+    """
     if file.suffix.lower() not in CsvSource.suffixes:
-        return WavSource(file, loop=False, realtime=False)
-    rate_hz = None
+        sound = WavFile(file)
+        sound.close()
+        return WavSource(file, loop=False, realtime=False), sound.rate_hz
+    rate_hz = recorded_hz = None
     try:
-        CsvTable(file, None, None).close()
+        table = CsvTable(file, None, None)
+        recorded_hz = table.rate_hz
+        table.close()
     except SourceError:
         rate_hz = want.rate_hz or 1.0  # nothing depends on it where the model takes any
-    return CsvSource(file, loop=False, realtime=False, rate_hz=rate_hz)
+    return CsvSource(file, loop=False, realtime=False, rate_hz=rate_hz), recorded_hz

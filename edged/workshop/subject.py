@@ -34,6 +34,7 @@ def take(path: Path, data: Data | None, fit: Fit = Fit.STRETCH) -> Subject:
     it cannot serve, or not with such data; the message names it.
     """
     files = read_model_files_named(path)
+    _refuse_any_batch(path, files)
     options = LoadOptions(min(4, os.cpu_count() or 1), None, fit, data.gives if data else None)
     try:
         return Subject(path, files, examine(files, path, options), options)
@@ -41,6 +42,16 @@ def take(path: Path, data: Data | None, fit: Fit = Fit.STRETCH) -> Subject:
         if data is not None:
             _refuse_other_kind(path, files, data)
         raise ModelError(f"{path} cannot be used: {error}") from error
+
+
+def _refuse_any_batch(path: Path, files: ModelFiles) -> None:
+    """Raises ModelError for what conversion mends."""
+    for tensor in files.facts.inputs:
+        if tensor.shape_signature[:1] == (-1,) and -1 not in tensor.shape_signature[1:]:
+            raise ModelError(
+                f'{path} takes a batch of any size (its input "{tensor.name}"). Make it one of 1: '
+                f"edged model convert {path} -o NAME.tflite"
+            )
 
 
 def _refuse_other_kind(path: Path, files: ModelFiles, data: Data) -> None:

@@ -57,7 +57,7 @@ def paths(house: House, *names: str) -> list[str]:
 def test_a_person_reads_what_two_models_find_and_cost(
     house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("matplotlib", reason="the extra edged[plot] is not installed")
+    pytest.importorskip("matplotlib", reason="the extra edged[workshop] is not installed")
     monkeypatch.setenv("COLUMNS", "120")
     page = house.directory / "page.png"
     both = paths(house, "classifier_float32", "classifier_int8")
@@ -180,7 +180,7 @@ def test_what_is_missing_is_told_before_anything_is_measured(
     assert "cannot be written: there is no such directory" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main([*command, "--plot", "page.png"]) == 1
-    assert "pip install 'edged[plot]'" in capsys.readouterr().err
+    assert "pip install 'edged[workshop]'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "rich.console", None)
     assert main(command) == 1
     assert capsys.readouterr().err == (

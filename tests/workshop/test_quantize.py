@@ -20,9 +20,16 @@ pytest.importorskip("litert_quantizer", reason="the extra workshop is not instal
 
 from quantizing import FLOAT, WINDOWS, best, hard_to_quantize, write_pictures, write_table
 
+from edged.engine.metadata import TensorMetadata
+from edged.engine.windows import sample_rule
 from edged.errors import EdgedError
+from edged.inputs import WindowInput
 from edged.inspect import inspect
+from edged.records.models import TensorSpec
+from edged.samples import Channel, Window
 from edged.store.models import read_model_files
+from edged.workshop.data import Example
+from edged.workshop.likeness import Likeness
 from edged.workshop.output import write_model
 from edged.workshop.quantize import Order, Quantized, quantize
 from edged.workshop.quantizer import Mode
@@ -327,6 +334,72 @@ def test_windows_in_another_unit_than_the_model_was_trained_with_are_told(
     assert quantizing.said[1] == (
         "note: 50 of 50 windows hold values over 10 deviations from the mean that the model was "
         "trained with. Are they in its unit?"
+    )
+
+
+def test_a_recording_at_another_rate_than_the_models_is_told(quantizing: Quantizing) -> None:
+    write_table(quantizing.data / "a.csv", np.random.default_rng(1).normal(0, 1, (400, 3)))
+    write_table(quantizing.data / "b.csv", np.random.default_rng(2).normal(0, 1, (400, 3)))
+    slow = (quantizing.data / "b.csv").read_text().splitlines()
+    (quantizing.data / "b.csv").write_text("\n".join(slow[:1] + slow[1::2]))
+    source = quantizing.directory / "windows.tflite"
+    shutil.copy(WINDOWS, source)
+    source.with_suffix(".toml").write_text("input = {rate_hz = 100}")
+
+    quantizing(source)
+
+    assert quantizing.said[1:2] == [
+        "note: 1 of 2 recordings are not at the model's 100 Hz (b.csv: 50 Hz), and are resampled, "
+        "as the daemon does"
+    ]
+
+
+def test_recordings_at_the_models_rate_or_at_none_are_not_told(quantizing: Quantizing) -> None:
+    write_table(quantizing.data / "a.csv", np.random.default_rng(1).normal(0, 1, (400, 3)))
+    lines = (quantizing.data / "a.csv").read_text().splitlines()
+    without_times = [line.split(",", 1)[1] for line in lines]
+    (quantizing.data / "b.csv").write_text("\n".join(without_times))
+    source = quantizing.directory / "windows.tflite"
+    shutil.copy(WINDOWS, source)
+    source.with_suffix(".toml").write_text("input = {rate_hz = 100}")
+
+    quantizing(source)
+
+    assert not [line for line in quantizing.said if "Hz" in line]
+
+
+@pytest.mark.parametrize(("greatest", "outside"), [(4.0, True), (5.0, False)])
+def test_values_outside_of_what_the_metadata_name_are_told(greatest: float, outside: bool) -> None:
+    told_of = TensorMetadata("x", None, None, None, None, (-5.0,), (greatest,), None, ())
+    spec = TensorSpec(0, "window", (1, 20, 3), (1, 20, 3), "float32", None)
+    input_ = WindowInput(0, sample_rule(spec, None, None, None))
+    likeness = Likeness(input_, spec, told_of)
+    given = np.linspace(-5, 5, 60, dtype=np.float32).reshape(20, 3)
+    channels = tuple(map(Channel, "xyz"))
+    for number in range(60):
+        window = Window(number, 0, 0, given, 100, channels, 20 * number)
+        likeness.take(Example(Path("a.csv"), window), given + np.float32(1e-4 * (number % 2)))
+
+    notes = [note for note in likeness.notes() if "metadata" in note]
+
+    assert (
+        notes
+        == [
+            "60 of 60 examples come to values outside of -5 to 4, which its metadata name for its "
+            "input. Are they in its unit?"
+        ]
+        * outside
+    )
+
+
+def test_a_model_that_takes_any_batch_is_told_with_what_mends_it(
+    with_pictures: Quantizing,
+) -> None:
+    source = SMALL_MODELS / "classifier_float32_dynamic_batch.tflite"
+
+    assert with_pictures.refused(source) == (
+        f'{source} takes a batch of any size (its input "image"). Make it one of 1: edged model '
+        f"convert {source} -o NAME.tflite"
     )
 
 

@@ -23,7 +23,7 @@ def figure() -> Any:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtra("matplotlib, which draws the plot,", "plot") from error
+        raise MissingExtra("matplotlib, which draws the plot,", "workshop") from error
     page = Figure(figsize=(13, 9), layout="constrained")
     FigureCanvasAgg(page)
     return page
