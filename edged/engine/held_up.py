@@ -5,7 +5,6 @@ A busy device must not make a model look slow.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from pathlib import Path
@@ -60,6 +59,8 @@ def _opened(counts: str) -> int:
 
 
 def _held_up_ns(task: Path) -> int:
-    with contextlib.suppress(OSError, IndexError, ValueError):  # a thread may end meanwhile
-        return int((task / "schedstat").read_text().split()[1])
-    return 0
+    waits = _opened(f"{task}/schedstat")  # a thread may end meanwhile
+    try:
+        return held_up_by(waits)
+    finally:
+        os.close(waits)
