@@ -129,11 +129,14 @@ class Pipeline:
         """Whether a model waits for the frame from which it is to serve, or is on trial."""
         return bool(self._coming) or self._trial is not None
 
-    def run(self) -> None:
-        """Serve what was swapped in until the slot is closed and empty."""
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve what was swapped in until the slot is closed and empty. ``ready`` is called once it
+        can take a frame.
+        """
         serving, before = self._coming.popleft()
         self._begin(serving, before)
         del before
+        ready()
         while True:
             if not len(self.slot):
                 self._let_others_work()

@@ -420,8 +420,8 @@ class Runner:
             # Not held by a name here: it is to go when another one serves.
             want = self._want(self._serving) if self._serving else None
         if not self.is_over:
-            self._capture.start(want)
-            self._pipeline.run()
+            # Not before: a gate lets all frames pass while a model waits to be taken up.
+            self._pipeline.run(ready=lambda: self._capture.start(want))
         if not self._stopping:
             self._end_events()
             self.ended = True

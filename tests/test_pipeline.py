@@ -87,6 +87,7 @@ class Run:
     results: list[Result] = field(default_factory=list)
     faults: list[str | None] = field(default_factory=list)
     trials: list[tuple[str, str | None, str]] = field(default_factory=list)
+    tries_when_ready: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.stats = PipelineStats(0)
@@ -106,7 +107,7 @@ class Run:
             turn=Slots(2).turn(1),
         )
         self._pipeline.swap(*(self.first or (serving(self.name, self.expected), None)))
-        self._pipeline.run()
+        self._pipeline.run(ready=lambda: self.tries_when_ready.append(self._pipeline.tries))
 
     def _before_frame(self, number: int) -> None:
         if number in self.swaps:
@@ -136,6 +137,11 @@ class _Slot(LatestSlot[Captured]):
             self._before_frame(number)
             self.put(item)
         return super().wait()
+
+
+def test_no_frame_is_asked_for_while_the_first_model_waits_to_be_taken_up() -> None:
+    """Else a gate would let frames pass for the sake of a model that has passed its trial."""
+    assert Run([]).tries_when_ready == [False]
 
 
 def test_a_result_tells_when_from_which_model_and_how_long() -> None:
