@@ -9,19 +9,18 @@ A camera of 1280x720 whose frames lie in memory, COCO SSD, and MobileNet v2 on i
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from bench_frame import TESTDATA
+from bench_told import TESTDATA, parser, tell
+from msgspec.structs import replace
 
 from edged.cadence import Cadence, Publish
 from edged.crop_pipeline import CropCadence
@@ -208,40 +207,34 @@ def costs(boxes: int, rounds: int = 100) -> Costs:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a second look costs.")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of a turn")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--fps", type=float, default=15.0)
-    parser.add_argument("--boxes", type=int, default=8)
-    parser.add_argument("--slots", type=int, default=cores())
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser(__doc__, None, plots=False)
+    arguments.add_argument("--seconds", type=float, default=5.0, help="of a turn (5)")
+    arguments.add_argument("--turns", type=int, default=3)
+    arguments.add_argument("--fps", type=float, default=15.0)
+    arguments.add_argument("--boxes", type=int, default=8)
+    arguments.add_argument("--slots", type=int, default=cores())
+    given = arguments.parse_args()
     cv2.setNumThreads(1)
     told: dict[str, list[dict[str, Turn]]] = {"alone": [], "with crops": []}
     for _ in range(given.turns):
         told["alone"].append(turn(given.seconds, given.fps, 0, given.slots))
         told["with crops"].append(turn(given.seconds, given.fps, given.boxes, given.slots))
     found = costs(given.boxes)
-    if given.json:
-        turns = {
-            how: [{name: asdict(each) for name, each in one.items()} for one in all_of]
-            for how, all_of in told.items()
-        }
-        print(json.dumps({"turns": turns, "costs_ms": asdict(found)}))
-        return
+    lines = []
     for how, all_of in told.items():
         for name in all_of[0]:
-            best = [each[name] for each in all_of]
-            print(
-                f"{how:10}  {name:5}  {statistics.median(x.rate_hz for x in best):6.1f}/s  total "
-                f"p50 {statistics.median(x.total_p50_ms for x in best):6.1f} ms, "
-                f"p95 {statistics.median(x.total_p95_ms for x in best):6.1f} ms, "
-                f"dropped {statistics.median(x.dropped for x in best):.0f}"
+            each = [one[name] for one in all_of]
+            lines.append(
+                f"{how:10}  {name:5}  {statistics.median(x.rate_hz for x in each):6.1f}/s  total "
+                f"p50 {statistics.median(x.total_p50_ms for x in each):6.1f} ms, "
+                f"p95 {statistics.median(x.total_p95_ms for x in each):6.1f} ms, "
+                f"dropped {statistics.median(x.dropped for x in each):.0f}"
             )
-    print(
+    lines.append(
         f"hand-over {found.hand_over * 1e3:.0f} us a frame of {given.boxes} objects; of an object: "
         f"preprocess {found.preprocess:.2f} ms, invoke {found.invoke:.2f} ms"
     )
+    tell({"turns": told, "costs_ms": found}, lines, given.json)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def main() -> None:
     found = {way: Found.of(came, seconds) for way, came in results.items()}
     head = f"{FPS} frames a second; wait, inference, total in ms: median (p99); bound of wait's p99"
     lines = [head, *(f"{way}  {each.line()}" for way, each in found.items())]
-    tell({way: asdict(each) for way, each in found.items()}, lines, options.json)
+    tell(found, lines, options.json)
 
 
 if __name__ == "__main__":

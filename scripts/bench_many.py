@@ -14,7 +14,7 @@ import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from bench_frame import shown
@@ -170,7 +170,7 @@ def main() -> None:
     lines += [f"PSS, {what}: {megabytes:.1f} MB" for what, megabytes in memory.items()]
     found = {
         "bare_rates_hz": bare_hz,
-        "served": {what: asdict(each) for what, each in served.items()},
+        "served": served,
         "pss_mb": memory,
     }
     tell(found, lines, options.json)

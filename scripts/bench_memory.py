@@ -14,11 +14,11 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 
 import numpy as np
 from bench_frame import naive, shown
 from bench_told import parser, plot_values, tell
+from msgspec.structs import replace
 
 from edged.bench.contestant import Contestant
 from edged.bench.plot import figure
@@ -94,8 +94,7 @@ def main() -> None:
         if (slope := slopes.get(name)) is not None:
             line += f", {slope:+.2f} MB/h"
         lines.append(line)
-    held_json = {name: asdict(each) for name, each in found.items()}
-    tell({"memory": held_json, "slopes_mb_per_h": slopes, "seen": seen}, lines, options.json)
+    tell({"memory": found, "slopes_mb_per_h": slopes, "seen": seen}, lines, options.json)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -240,10 +240,10 @@ def main() -> None:
         rest = idle(place, options.seconds)
     found = {
         "model": options.model.name,
-        "still": {name: [asdict(use) for use in uses] for name, uses in still.items()},
+        "still": still,
         "gated_by_ungated": ratio(still),
-        "events": {name: asdict(each) for name, each in events.items()},
-        "idle": {name: asdict(use) for name, use in rest.items()},
+        "events": events,
+        "idle": rest,
     }
     tell(found, table(still, events, rest), options.json)
     if options.plot:

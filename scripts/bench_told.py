@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from edged.bench.machine import machine
 from edged.bench.plot import drawn, figure
@@ -17,20 +18,24 @@ TESTDATA = Path(os.environ.get("EDGED_TESTDATA", REPO.parent / "shared" / "testd
 COCO_SSD = TESTDATA / "models" / "coco_ssd_mobilenet_v1_quant.tflite"
 
 
-def parser(doc: str, model: Path | None = COCO_SSD) -> argparse.ArgumentParser:
+def parser(
+    doc: str, model: Path | None = COCO_SSD, *, plots: bool = True
+) -> argparse.ArgumentParser:
     """With what all of them know. ``model`` None: they need none."""
     made = argparse.ArgumentParser(description=doc.splitlines()[0])
     if model is not None:
         made.add_argument("--model", type=Path, default=model)
     made.add_argument("--json", action="store_true", help="for programs")
-    made.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
+    if plots:
+        made.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
     return made
 
 
 def tell(found: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:
-    """What came of it, below the machine and the versions of what ran on it."""
+    """What came of it, records and all, below the machine and the versions of what ran on it."""
     if as_json:
-        print(json.dumps({"machine": machine(), **found}, indent=2))
+        told = msgspec.json.encode({"machine": machine(), **found})
+        print(msgspec.json.format(told).decode())
         return
     print(", ".join(f"{what} {value}" for what, value in machine().items()))
     print("\n".join(lines))
