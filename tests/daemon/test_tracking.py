@@ -20,7 +20,7 @@ def test_detections_carry_the_numbers_of_their_tracks_over_a_reload(
     source = images(house.pictures(RED), "loop = true", "fps = 20")
 
     def eye(threshold: float) -> str:
-        tracked = f"threshold = {threshold}\ntrack = {{lost_s = 1}}\n"
+        tracked = f"threshold = {threshold}\ntrack = {{lost_s = 30}}\n"
         return f'name = "eye"\nmodel = "detector_tf1"\n{tracked}{source}'
 
     house.configure(broker.port, eye(0.3))

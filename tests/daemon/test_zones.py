@@ -63,7 +63,7 @@ def a_circle_goes_to_the_right(directory: Path) -> Path:
     """Pictures of a shape that goes over the middle of the picture once, to the right."""
     directory.mkdir()
     scene, picture = Scene(29, Size(320, 240)), np.empty((240, 320, 3), np.uint8)
-    for number in range(0, SHOT_FRAMES, 2):
+    for number in range(SHOT_FRAMES):
         (circle,) = scene.render(number, picture)
         assert circle.label == "circle"
         assert cv2.imwrite(str(directory / f"{number:03}.png"), picture[:, :, ::-1])
@@ -83,7 +83,8 @@ def test_lines_without_zones_count_who_goes_over_them(
         '{name = "stars", start = [0.5, 1], end = [0.5, 0], labels = ["star"]}',
     )
     eye = f'name = "eye"\nmodel = "shapes"\npublish = "events"\nlines = [{", ".join(lines)}]\n'
-    house.configure(broker.port, eye + images(pictures))
+    # At an even pace: who moves is followed by how fast they were a moment ago.
+    house.configure(broker.port, eye + images(pictures, "fps = 30"))
     assert house.run().wait() == 0
     counts = published(heard.messages, "eye/counts")
     assert {"circle": 1} in [each["counts"] for each in counts]
