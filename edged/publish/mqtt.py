@@ -119,10 +119,10 @@ class Connection:
         """
         patience_s = time.monotonic() + self._settings.answer_timeout_s
         while not self.established:
+            wake.clear()  # before it looks at the deadline, or it would miss one that comes nearer
             left_s = min(patience_s, deadline_s()) - time.monotonic()
             if left_s <= 0:
                 raise NoAnswer("something listens there, but it does not answer as a broker would")
-            wake.clear()
             self.step(wake.fd, min(left_s, _ANSWER_STEP_S))
 
     @property

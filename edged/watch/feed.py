@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import threading
 import time
@@ -14,7 +15,7 @@ from ..handoff import BoundedQueue
 from ..publish import Received
 from ..publish.attempts import Attempts
 from ..publish.listeners import Listeners
-from ..publish.losses import BrokerLost, NoAnswer, Unwelcome
+from ..publish.losses import BrokerLost, Unwelcome
 from ..publish.mqtt import Connection, Greeting
 from ..publish.settings import MqttSettings, Version
 from ..publish.tls import tls_context
@@ -126,11 +127,13 @@ class Feed:
         error: BrokerLost | None = None
         try:
             connection.open()
-            self._await_answer(connection)
+            connection.await_answer(self._wake, self._deadline_s)
             since_s = time.monotonic()
             self._queue.put(Link(None))
-            while not self._closing.is_set():
-                self._wake.clear()
+            while True:
+                self._wake.clear()  # before it looks, or it would miss one that closes it just then
+                if self._closing.is_set():
+                    break
                 connection.step(self._wake.fd, _STEP_S)
             connection.say_goodbye()
         except BrokerLost as lost:
@@ -142,11 +145,6 @@ class Feed:
             connection.close()
         return (0.0 if since_s is None else time.monotonic() - since_s), error
 
-    def _await_answer(self, connection: Connection) -> None:
-        patience_s = time.monotonic() + self._settings.answer_timeout_s
-        while not connection.established:
-            left_s = patience_s - time.monotonic()
-            if left_s <= 0 or self._closing.is_set():
-                raise NoAnswer("something listens there, but it does not answer as a broker would")
-            self._wake.clear()
-            connection.step(self._wake.fd, min(left_s, _STEP_S))
+    def _deadline_s(self) -> float:
+        """Until when the broker's answer is waited for."""
+        return -math.inf if self._closing.is_set() else math.inf
