@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
-from .errors import EXIT_FAILED, ConfigError, EdgedError
+from .errors import EXIT_FAILED, EXIT_READER_GONE, ConfigError, EdgedError
 
 # Each command imports what it needs when it runs: `edged --version` is quick, and a missing
 # optional part is told by the command that needs it.
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone (`edged … | head`); nothing is left to tell it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_READER_GONE
     except Exception as error:
         if options.debug:
             raise

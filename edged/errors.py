@@ -23,6 +23,7 @@ from collections.abc import Sequence
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd can be told not to restart on it
+EXIT_READER_GONE = 141  # 128 + SIGPIPE: what a shell says of a tool that this signal has ended
 
 
 class EdgedError(Exception):

@@ -220,12 +220,18 @@ def test_what_nobody_foresaw_is_a_sentence_too(tmp_path: Path) -> None:
     assert done.stderr.startswith("Traceback (most recent call last):\n")
 
 
-def test_a_reader_that_goes_away_is_no_error_to_tell() -> None:
+@pytest.mark.parametrize("buffered", ["", "1"])  # it is told at the end, or at the first line
+def test_a_reader_that_goes_away_ends_the_command_as_it_ends_any_other_tool(
+    house: House, buffered: str
+) -> None:
+    eye = 'name = "eye"\nmodel = "absent"\n' + images(house.pictures(RED))
+    config = house.configure(1, eye)
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as gone:
-        done = process("schema", "result", stdout=gone)
-    assert (done.returncode, done.stderr) == (1, "")
+        environ = {**os.environ, "PYTHONUNBUFFERED": buffered}
+        done = process("check", "-c", str(config), stdout=gone, env=environ)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 # ---- schema --------------------------------------------------------------------------------------
