@@ -207,6 +207,7 @@ class Daemon:
         self._climate.look(self._fleet.runners())
         vitals = self._fleet.check()
         self._announcer.check()
+        self._intake.check()
         self._baselines.write()
         threads = {
             "the publisher": self._publisher.alive,

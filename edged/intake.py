@@ -12,6 +12,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from .pipeline import Serving
 from .records.models import Verdict
 from .runner import Runner
 from .service.machine import give_back_memory
+from .standstill import Standstill
 from .store.minisign import PublicKey
 from .store.models import ModelBytes, ModelFiles, read_bytes, understood
 from .store.settling import Fingerprint
@@ -62,6 +64,7 @@ class Intake:
         vault: Vault,
         keys: Sequence[PublicKey] | None,
         users: Callable[[], Iterable[Runner]],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models_dir = models_dir
         self._vault = vault
@@ -75,6 +78,7 @@ class Intake:
         self._probing: tuple[str, Fingerprint] | None = None  # model and files; with the lock
         self._newer = threading.Event()  # a file that replaces what is being probed; with the lock
         self._closing = False
+        self._standstill = Standstill("the thread that takes in models", Event.MODEL, now_s)
         # A load that hangs is beyond reach: the process must be able to end all the same.
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
@@ -85,6 +89,10 @@ class Intake:
     def alive(self) -> bool:
         """Whether its thread runs, as it does from ``start`` on."""
         return self._thread.is_alive()
+
+    def check(self) -> None:
+        """Tell where its thread stands, if it has for too long; called about once a second."""
+        self._standstill.check()
 
     def stop(self, timeout_s: float) -> None:
         """End after what is under way; a probe is given up, and trials end without a verdict.
@@ -148,6 +156,7 @@ class Intake:
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None and not self._closing:
+            self._standstill.begin()
             try:
                 task()
             except Exception:
@@ -159,6 +168,7 @@ class Intake:
             ahead.drop()  # what was begun for the first of them
             del task  # it may hold a pipeline that was stopped, and its model
             give_back_memory()
+            self._standstill.end()
 
     def _users_of(self, name: str) -> list[Runner]:
         return [runner for runner in self._users() if runner.plan.model == name]

@@ -36,6 +36,7 @@ from edged.records.results import Result
 from edged.runner import Runner
 from edged.samples import Gives
 from edged.slots import Slots
+from edged.standstill import LONG_S
 from edged.store.atomic import Disk
 from edged.store.minisign import PublicKey
 from edged.store.models import ModelBytes, read_bytes, read_model_files
@@ -52,11 +53,17 @@ GONE_WRONG = {
 
 
 class Card(Disk):
-    """A memory card that may be full."""
+    """A memory card that may be full, or not answer."""
 
-    full = False
+    def __init__(self) -> None:
+        self.full = False
+        self.asked, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
 
     def write(self, fd: int, data: memoryview) -> int:
+        if not self.answers.is_set():
+            self.asked.set()
+            self.answers.wait(PATIENCE_S)
         if self.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().write(fd, data)
@@ -70,12 +77,15 @@ class Kitchen:
         self.told = Told()
         self.runners: list[Runner] = []
         self.disk = Card()
+        self.now_s = 0.0
         self._open = False
 
     def open(self, keys: tuple[PublicKey, ...] | None = None) -> None:
         self.vault = Vault(self.house.directory / "state", keep_versions=3, disk=self.disk)
         self.vault.open()
-        self.intake = Intake(self.house.models, self.vault, keys, lambda: self.runners)
+        self.intake = Intake(
+            self.house.models, self.vault, keys, lambda: self.runners, now_s=lambda: self.now_s
+        )
         self.intake.start()
         self._open = True
 
@@ -777,3 +787,20 @@ def test_a_rollback_that_cannot_be_remembered_is_told_all_the_same(
     report = kitchen.told.wait_for_verdict(Verdict.ROLLED_BACK)
     assert (report.active, runner.bundle) == (active, good)
     assert "a trial's end is not remembered: cannot write to " in caplog.text
+
+
+def test_where_a_disk_that_does_not_answer_stops_it_is_logged(
+    kitchen: Kitchen, caplog: pytest.LogCaptureFixture
+) -> None:
+    kitchen.serving()
+    kitchen.disk.answers.clear()
+    kitchen.put("classifier_int8")
+    assert kitchen.disk.asked.wait(PATIENCE_S)
+    kitchen.intake.check()
+    assert "stands" not in caplog.text
+    kitchen.now_s = LONG_S
+    kitchen.intake.check()
+    kitchen.disk.answers.set()
+    kitchen.told.wait_for_verdict(Verdict.ACCEPTED)
+    assert "the thread that takes in models has been at one step for 120 s" in caplog.text
+    assert "in write\n    self.answers.wait(" in caplog.text
