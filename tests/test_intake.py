@@ -801,6 +801,6 @@ def test_where_a_disk_that_does_not_answer_stops_it_is_logged(
     kitchen.now_s = LONG_S
     kitchen.intake.check()
     kitchen.disk.answers.set()
-    kitchen.told.wait_for_verdict(Verdict.ACCEPTED)
+    kitchen.told.wait_for_verdict(Verdict.TRIAL)
     assert "the thread that takes in models has been at one step for 120 s" in caplog.text
     assert "in write\n    self.answers.wait(" in caplog.text
