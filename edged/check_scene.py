@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from . import config_tables as configuration
+from . import config_pipelines as configuration
 from .build import make_plan
 from .config_frame import Line, Zone
 from .loading import unknown_labels

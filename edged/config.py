@@ -12,30 +12,25 @@ from typing import Any
 
 from .config_crops import Crop
 from .config_frame import Events
-from .config_tables import (
-    Config,
+from .config_pipelines import (
     Csv,
-    Device,
     Exclusive,
     Gate,
     Iio,
     Images,
     Microphone,
-    Models,
-    Mqtt,
     Picamera2,
     Pipeline,
     SensorTable,
     SourceTable,
-    Spool,
     Synthetic,
-    Tls,
     Track,
     V4l2,
     Video,
     Wav,
     When,
 )
+from .config_tables import Config, Device, Models, Mqtt, Spool, Tls
 from .errors import ConfigError
 from .toml_text import printable, read_file
 from .typed_toml import json_schema, parse

@@ -19,6 +19,7 @@ COMPOSITION = {
     "check",
     "cli",
     "config",
+    "config_pipelines",
     "config_tables",
     "daemon",
     "demo",
