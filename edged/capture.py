@@ -19,6 +19,7 @@ from .errors import EdgedError
 from .gate import MotionGate
 from .handoff import Closed, LatestSlot
 from .log_fields import Event, Lasting, about
+from .pace import Pace
 from .samples import Captured, Want
 from .sources import Gap, NotYet, Source, Unreadable
 
@@ -44,37 +45,6 @@ def growing_pauses() -> Iterator[float]:
     while True:
         yield pause_s * random.uniform(0.75, 1.0)
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-
-
-class Pace:
-    """Which frames are handed on, and when: at most ``fps`` a second on average.
-
-    Of a live source frames are passed over; a source that is not live is made to wait.
-    """
-
-    def __init__(self, fps: float | None, live: bool) -> None:
-        self.asked_ns = round(1e9 / fps) if fps else 0
-        self._interval_ns = self.asked_ns
-        self._live = live
-        self._next_ns = 0
-
-    def rest(self, least_ns: int) -> None:
-        """Let at least so much time be between two frames, for now; from any thread."""
-        self._interval_ns = max(self.asked_ns, least_ns)
-
-    def due_ns(self, captured_ns: int) -> int | None:
-        """When to hand on a frame of that time; None when it comes too soon to be wanted."""
-        next_ns, interval_ns = self._next_ns, self._interval_ns
-        if not self._live:
-            due_ns = max(captured_ns, next_ns)
-            self._next_ns = due_ns + interval_ns
-            return due_ns
-        # A camera that runs at this very rate, with jitter, must not lose every other frame.
-        if captured_ns < next_ns - interval_ns // 4:
-            return None
-        on_time = captured_ns - next_ns < interval_ns
-        self._next_ns = (next_ns if on_time else captured_ns) + interval_ns
-        return captured_ns
 
 
 class Capture:
@@ -117,12 +87,12 @@ class Capture:
         self.whole = False
         """Whether all is handed on, as a stream needs it, whatever the pace; from any thread."""
         self._given = 0  # by the source, whether handed on or passed over
-        self._given_before, self._paced_ns = 0, now_ns()
         self._source = source
         self._slot = slot
         self._put = slot.put if realtime else self._put_prepared
         self._prepare = prepare
         self._pace = Pace(fps, source.live)
+        self._pace.measure_from(0, now_ns())
         self._on_state = on_state
         self._alarm = alarm
         self._gate = gate
@@ -181,21 +151,8 @@ class Capture:
                 self._tell(CaptureState.LOST, f"The source gave no frame for {STALL_AFTER_S:g} s.")
 
     def slow_to(self, share: float, busy_ns: int) -> None:
-        """Hand on that share of what would be inferred otherwise; called about once a second.
-
-        ``busy_ns`` is what the model takes for a frame: of a source that gives more than that
-        allows, and loses most of it, a share of the few that are inferred is meant.
-        """
-        now_ns, given = self._now_ns(), self._given
-        frames, elapsed_ns = given - self._given_before, now_ns - self._paced_ns
-        if share >= 1:
-            self._pace.rest(0)
-        elif self._source.live and not frames:
-            return  # a slow source: what it gives is known when it has given something
-        else:
-            source_ns = elapsed_ns / frames if self._source.live else 0
-            self._pace.rest(round(max(source_ns, busy_ns, self._pace.asked_ns) / share))
-        self._given_before, self._paced_ns = given, now_ns
+        """See ``Pace``; called about once a second."""
+        self._pace.slow_to(share, busy_ns, self._given, self._now_ns())
 
     def _run(self) -> None:
         self._play_for_ever()
@@ -259,7 +216,7 @@ class Capture:
                 self._source.open(self._want)
                 if self._gate is not None:
                     self._gate.reset()
-                self._given_before, self._paced_ns = self._given, self._opened_ns
+                self._pace.measure_from(self._given, self._opened_ns)
                 while self._runs and not self._reopening.is_set():
                     if not self._step():
                         return True
