@@ -1,12 +1,4 @@
-"""What Home Assistant shows: each entity's name, its topic, and how its value is read from there.
-
-The templates are Jinja that Home Assistant runs on edged's messages. They need nothing that plain
-Jinja lacks, put nothing into themselves but a pipeline's name as an escaped literal, and give
-``None``, which Home Assistant shows as unknown, for what a message does not tell.
-
-Attributes hold what stays the same while the scene does: labels and their numbers. Scores and boxes
-differ in every frame, and each difference would become a row of Home Assistant's database.
-"""
+"""What Home Assistant shows: each entity's name, its topic, and the template for its value."""
 
 from __future__ import annotations
 
@@ -19,57 +11,11 @@ import msgspec
 
 from ..records.home_assistant import Entity, EntityKind
 from . import Context
+from . import home_assistant_templates as templates
 from .wire.discovery import Availability, Component
 from .wire.fields import MAX_TEXT_CHARS
 
 _PLAIN = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_CLASS = "{{ value_json.classes[0].label if value_json.classes else 'None' }}"
-_CLASS_ATTRIBUTES = (
-    "{{ {'labels': value_json.classes | map(attribute='label') | sort(case_sensitive=true) | list}"
-    " | tojson }}"
-)
-_KEYWORD = (
-    "{% if value_json.classes %}"
-    "{{ dict(value_json.classes[0], event_type='heard') | tojson }}{% else %}None{% endif %}"
-)
-_OBJECTS = "{{ value_json.detections | count if value_json.detections is defined else 'None' }}"
-_OBJECTS_ATTRIBUTES = (
-    "{% set ns = namespace(counts={}) %}"
-    "{% for label, found in value_json.detections | groupby('label', case_sensitive=true) %}"
-    "{% set ns.counts = dict(ns.counts, **{label: found | count}) %}{% endfor %}"
-    "{{ {'labels': ns.counts | list, 'counts': ns.counts} | tojson }}"
-)
-_REGION = "{{ value_json.regions[0].label if value_json.regions else 'None' }}"
-# Shares differ in every frame too, but are what a segmentation is for.
-_REGION_ATTRIBUTES = (
-    "{% set ns = namespace(shares={}) %}{% for one in value_json.regions or [] %}"
-    "{% set ns.shares = dict(ns.shares, **{one.label: one.fraction}) %}{% endfor %}"
-    "{{ {'shares': ns.shares} | tojson }}"
-)
-_PEOPLE = "{{ value_json.people | count if value_json.people is defined else 'None' }}"
-# Neither ``.values`` nor ``['values']``: Jinja takes a dict's method where there is no such key.
-_VALUE = "{{ value_json.get('values', {}).values() | first | default('None') }}"
-_VALUE_ATTRIBUTES = "{{ {'values': value_json.get('values', {})} | tojson }}"
-_SCORE = "value_json.get('values', {}).get('score')"
-_ANOMALY = f"{{{{ 'None' if {_SCORE} is none else 'ON' if {_SCORE} > 1 else 'OFF' }}}}"
-_COUNT_ATTRIBUTES = (
-    "{{ {'counts': value_json.get('counts', {}), 'zones': value_json.get('zones', {}), "
-    "'lines': value_json.get('lines', {})} | tojson }}"
-)
-_EVENT = (
-    "{{ {'event_type': value_json.type, 'label': value_json.label, 'zone': value_json.zone, "
-    "'track': value_json.track, 'duration_s': value_json.duration_s} | tojson }}"
-)
-_HEALTH = "{{ value_json.state }}"
-_HEALTH_ATTRIBUTES = "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}"
-_MODEL = "{{ value_json.active.version if value_json.active else 'None' }}"
-_MODEL_ATTRIBUTES = (
-    "{% set active, tried = value_json.active or {}, value_json.candidate or {} %}"
-    "{{ {'model': active.get('name'), 'task': active.get('task'), "
-    "'candidate': tried.get('version'), 'verdict': tried.get('verdict'), "
-    "'reason': tried.get('reason')} | tojson }}"
-)
-_PIPELINE_RUNS = "{{ 'offline' if value_json.state in ('source-lost', 'stopped') else 'online' }}"
 _STATES = ("running", "source-lost", "degraded", "stopped")
 
 
@@ -154,41 +100,12 @@ class _Place(msgspec.Struct, frozen=True):
     @property
     def availability(self) -> tuple[Availability, ...]:
         """A result says nothing any more when the camera is lost."""
-        return self.status, Availability(self.topic("health"), _PIPELINE_RUNS)
+        return self.status, Availability(self.topic("health"), templates.PIPELINE_RUNS)
 
     @property
     def name(self) -> str:
         """What the entity is of."""
         return " ".join(filter(None, (self.pipeline, self.part, self.label)))
-
-    @property
-    def figures(self) -> str:
-        """A template's expression for the pipeline's metrics, {} where it has none."""
-        return f"value_json.pipelines.get({_literal(self.pipeline)}, {{}})"
-
-    @property
-    def number(self) -> str:
-        """A template's expression for how many there are."""
-        counts = "value_json.get('counts', {})"
-        if self.part is not None:
-            part = _literal(self.part)
-            counts = f"value_json.get('zones', {{}}).get({part}, {{}}).get('inside', {{}})"
-        if self.label is not None:
-            return f"{counts}.get({_literal(self.label)}, 0)"
-        return f"{counts}.values() | sum"
-
-    def crossed(self, way: str) -> str:
-        """A template for how many went over the line."""
-        line = _literal(self.part or "")
-        return f"{{{{ value_json.get('lines', {{}}).get({line}, {{}}).get('{way}', 'None') }}}}"
-
-
-def _literal(name: str) -> str:
-    """Of letters, digits and escapes: it cannot end before its end."""
-    escaped = "".join(
-        char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}" for char in name
-    )
-    return f"'{escaped}'"
 
 
 def _of_results(
@@ -215,66 +132,68 @@ def _of_results(
 
 
 def _class(place: _Place) -> Component:
-    return _of_results(place, EntityKind.CLASS, _CLASS, _CLASS_ATTRIBUTES)
+    return _of_results(place, EntityKind.CLASS, templates.CLASS, templates.CLASS_ATTRIBUTES)
 
 
 def _keyword(place: _Place) -> Component:
     """An event, with the word and its score: two of the same are two, which no state could tell."""
-    made = _of_results(place, EntityKind.KEYWORD, _KEYWORD)
+    made = _of_results(place, EntityKind.KEYWORD, templates.KEYWORD)
     return msgspec.structs.replace(made, event_types=("heard",))
 
 
 def _objects(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.OBJECTS, _OBJECTS, _OBJECTS_ATTRIBUTES)
+    made = _of_results(place, EntityKind.OBJECTS, templates.OBJECTS, templates.OBJECTS_ATTRIBUTES)
     return msgspec.structs.replace(made, state_class="measurement")
 
 
 def _regions(place: _Place) -> Component:
-    return _of_results(place, EntityKind.REGIONS, _REGION, _REGION_ATTRIBUTES)
+    return _of_results(place, EntityKind.REGIONS, templates.REGION, templates.REGION_ATTRIBUTES)
 
 
 def _people(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.PEOPLE, _PEOPLE)
+    made = _of_results(place, EntityKind.PEOPLE, templates.PEOPLE)
     return msgspec.structs.replace(made, state_class="measurement")
 
 
 def _value(place: _Place) -> Component:
     """The first number. Each result changes it, so the attributes may as well have all of them."""
-    made = _of_results(place, EntityKind.VALUE, _VALUE, _VALUE_ATTRIBUTES)
+    made = _of_results(place, EntityKind.VALUE, templates.VALUE, templates.VALUE_ATTRIBUTES)
     return msgspec.structs.replace(made, state_class="measurement")
 
 
 def _anomaly(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.ANOMALY, _ANOMALY)
+    made = _of_results(place, EntityKind.ANOMALY, templates.ANOMALY)
     return msgspec.structs.replace(made, device_class="problem")
 
 
 def _presence(place: _Place) -> Component:
-    template = f"{{{{ 'ON' if {place.number} else 'OFF' }}}}"
+    template = templates.presence(place.part, place.label)
     made = _of_results(place, EntityKind.PRESENCE, template, leaf="counts")
     return msgspec.structs.replace(made, device_class="occupancy")
 
 
 def _count(place: _Place) -> Component:
     whole = place.part is None and place.label is None
-    attributes = _COUNT_ATTRIBUTES if whole else None
-    template = f"{{{{ {place.number} }}}}"
+    attributes = templates.COUNT_ATTRIBUTES if whole else None
+    template = templates.count(place.part, place.label)
     made = _of_results(place, EntityKind.COUNT, template, attributes, leaf="counts")
     return msgspec.structs.replace(made, state_class="measurement")
 
 
 def _to_left(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.TO_LEFT, place.crossed("to_left"), leaf="counts")
+    template = templates.crossed(place.part or "", "to_left")
+    made = _of_results(place, EntityKind.TO_LEFT, template, leaf="counts")
     return msgspec.structs.replace(made, state_class="total_increasing")
 
 
 def _to_right(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.TO_RIGHT, place.crossed("to_right"), leaf="counts")
+    template = templates.crossed(place.part or "", "to_right")
+    made = _of_results(place, EntityKind.TO_RIGHT, template, leaf="counts")
     return msgspec.structs.replace(made, state_class="total_increasing")
 
 
 def _event(place: _Place) -> Component:
-    made = _of_results(place, EntityKind.EVENT, _EVENT, leaf="event")
+    made = _of_results(place, EntityKind.EVENT, templates.EVENT, leaf="event")
     return msgspec.structs.replace(made, event_types=("started", "updated", "ended"))
 
 
@@ -284,12 +203,12 @@ def _health(place: _Place) -> Component:
         name=f"{place.pipeline} health",
         unique_id=place.unique_id,
         state_topic=place.topic("health"),
-        value_template=_HEALTH,
+        value_template=templates.HEALTH,
         device_class="enum",
         options=_STATES,
         entity_category="diagnostic",
         json_attributes_topic=place.topic("health"),
-        json_attributes_template=_HEALTH_ATTRIBUTES,
+        json_attributes_template=templates.HEALTH_ATTRIBUTES,
     )
 
 
@@ -299,10 +218,10 @@ def _model(place: _Place) -> Component:
         name=f"{place.pipeline} model",
         unique_id=place.unique_id,
         state_topic=place.topic("model"),
-        value_template=_MODEL,
+        value_template=templates.MODEL,
         entity_category="diagnostic",
         json_attributes_topic=place.topic("model"),
-        json_attributes_template=_MODEL_ATTRIBUTES,
+        json_attributes_template=templates.MODEL_ATTRIBUTES,
     )
 
 
@@ -312,7 +231,7 @@ def _rate(place: _Place) -> Component:
         name=f"{place.pipeline} rate",
         unique_id=place.unique_id,
         state_topic=f"{place.root}/metrics",
-        value_template=f"{{{{ {place.figures}.get('inference_rate_hz', 'None') }}}}",
+        value_template=templates.rate(place.pipeline),
         device_class="frequency",
         unit_of_measurement="Hz",
         state_class="measurement",
@@ -322,13 +241,12 @@ def _rate(place: _Place) -> Component:
 
 
 def _latency(place: _Place) -> Component:
-    total = f"(({place.figures}.get('latency_ms') or {{}}).get('total') or {{}})"
     return Component(
         platform="sensor",
         name=f"{place.pipeline} latency",
         unique_id=place.unique_id,
         state_topic=f"{place.root}/metrics",
-        value_template=f"{{{{ {total}.get('p50', 'None') }}}}",
+        value_template=templates.latency(place.pipeline),
         device_class="duration",
         unit_of_measurement="ms",
         state_class="measurement",
@@ -343,7 +261,7 @@ def _temperature(place: _Place) -> Component:
         name="CPU temperature",
         unique_id=place.unique_id,
         state_topic=f"{place.root}/metrics",
-        value_template="{{ value_json.cpu_temperature_c }}",
+        value_template=templates.TEMPERATURE,
         device_class="temperature",
         unit_of_measurement="°C",
         state_class="measurement",
@@ -358,7 +276,7 @@ def _waiting(place: _Place) -> Component:
         name="Results waiting",
         unique_id=place.unique_id,
         state_topic=f"{place.root}/metrics",
-        value_template="{{ value_json.spool.depth }}",
+        value_template=templates.WAITING,
         state_class="measurement",
         entity_category="diagnostic",
     )
