@@ -27,11 +27,7 @@ from .engine import runtime as binding
 from .engine.layers import read_graph
 from .errors import EXIT_FAILED, ConfigError, EdgedError
 from .golden import read_golden
-from .loading import (
-    examine,
-    refuse_untrackable,
-    unknown_labels,
-)
+from .loading import examine
 from .publish.losses import BrokerLost
 from .publish.reach import reach
 from .publish.settings import Address
@@ -43,6 +39,7 @@ from .store.minisign import PublicKey
 from .store.models import read_model_files
 from .store.signature import load_keys, verify_all
 from .store.watched import path_in
+from .suitability import refuse_untrackable, unknown_labels
 
 # What the service's unit gives its daemon.
 SERVICE_ENVIRONMENT = {"STATE_DIRECTORY": "/var/lib/edged", "CREDENTIALS_DIRECTORY": "/etc/edged"}

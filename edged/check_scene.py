@@ -11,9 +11,9 @@ import numpy.typing as npt
 from . import config_pipelines as configuration
 from .build import make_plan
 from .config_frame import Line, Zone
-from .loading import unknown_labels
 from .polygon import Polygon
 from .report import Report
+from .suitability import unknown_labels
 
 _SIDE = 1000  # of the picture that shares are counted in
 

@@ -9,12 +9,12 @@ from .build import make_sensor, make_source
 from .check_sound import check_sound
 from .errors import ModelError
 from .inputs import WindowInput
-from .loading import crop_misfit, nothing_to_crop
 from .reading import Reading
 from .records.frames import Frame
 from .report import Report
 from .samples import Captured, Window, WindowShape
 from .sources import Gap, NotYet, Source, Unreadable
+from .suitability import crop_misfit, nothing_to_crop
 
 # A camera takes a second or two to start; one that takes longer is told as such.
 _SOURCE_TIMEOUT_S = 15.0

@@ -14,24 +14,22 @@ from msgspec.structs import replace
 from . import config as configuration
 from .build import make_plan, masked
 from .cadence import Cadence, Publish
-from .cascade import Trigger
 from .crop_pipeline import CropCadence
 from .crops import CropFeed, Followed
 from .intake import Intake
-from .loading import nothing_to_crop, unknown_labels
 from .log_fields import Event, about
 from .plan import Plan
 from .publish.commands import CommandRefused
 from .records.health import HealthState, PipelineMetrics
 from .records.info import PipelineInfo
-from .records.models import ModelSpec
 from .records.published import Record
-from .records.results import ANOMALY_LABEL, PERSON_LABEL, Result
+from .records.results import Result
 from .runner import Runner
 from .service.governor import Slowing
 from .slots import Slots
 from .sources import Source
 from .store.baselines import Baselines
+from .suitability import never_found
 from .supervisor import Vitals
 
 log = logging.getLogger("edged.daemon")
@@ -234,7 +232,7 @@ class Fleet:
         """Where a pipeline needs what the other's model cannot find: once for each reason."""
         first = self._runners.get(plan.depends_on or "")
         model = first.active if first else None
-        never = _never(plan, model) if model else None
+        never = never_found(plan, model) if model else None
         if never is not None and self._warned.get(plan.name) != never:
             log.warning("pipeline %s %s", plan.name, never, extra=about(Event.MODEL, plan.name))
         self._warned[plan.name] = never
@@ -302,28 +300,6 @@ def _cadence(table: configuration.Pipeline, plan: Plan) -> Cadence:
     if plan.crop is not None:
         return CropCadence(publish, table.interval_s, tracked=plan.crop.tracked)
     return Cadence(publish, table.interval_s)
-
-
-def _never(plan: Plan, model: ModelSpec) -> str | None:
-    """What becomes of a pipeline where the model of the one that it needs never finds what it is to
-    find; None: it may.
-    """
-    if plan.crop is not None:
-        none = nothing_to_crop(plan.crop.labels, model.labels)
-        return none and f"has nothing to look at: in pipeline {plan.crop.pipeline} {none}"
-    if plan.trigger is not None:
-        none = _never_found(plan.trigger, model)
-        return none and f"will not wake: it is asleep until {plan.trigger}, and {none}"
-    return None
-
-
-def _never_found(trigger: Trigger, model: ModelSpec) -> str | None:
-    """A sentence where no result of the model can have the label; None: there may be one."""
-    labels = {"anomaly": (ANOMALY_LABEL,), "pose": (PERSON_LABEL,)}.get(model.task, model.labels)
-    wanted = (trigger.label or "").casefold()
-    if not wanted or not labels or wanted in map(str.casefold, labels):
-        return None
-    return unknown_labels([wanted], labels)
 
 
 def _told(started: list[str], removed: list[str]) -> str:

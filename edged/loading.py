@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Hashable, Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -24,7 +23,6 @@ from .model import Model
 from .reading import Reading, read_model
 from .records.models import ModelSpec
 from .samples import Gives
-from .store.labels import nearest
 from .store.models import ModelFiles
 
 
@@ -162,49 +160,3 @@ def kind_of(reading: Reading) -> type[Model]:
     from .listening import ListeningModel, StreamModel  # what only models that hear need
 
     return StreamModel if isinstance(reading.input, StreamInput) else ListeningModel
-
-
-def unknown_labels(allowed: Sequence[str] | None, known: Sequence[str]) -> str | None:
-    """A sentence about labels of an allow-list that the model does not have; None if it has all.
-
-    A number is one that it may have: a class without a label goes by it.
-    """
-    missing = [label for label in allowed or () if label not in known and not label.isdecimal()]
-    return f"{_no_labels(missing, known)}: nothing is published for it" if missing else None
-
-
-def nothing_to_crop(wanted: AbstractSet[str] | None, known: Sequence[str]) -> str | None:
-    """A sentence where a model has none of the labels that are to be cropped (casefolded; None:
-    all); None where it has one, or its classes go by numbers.
-    """
-    if not wanted or not known or wanted & {label.casefold() for label in known}:
-        return None
-    return _no_labels(sorted(wanted), known)
-
-
-def _no_labels(missing: Sequence[str], known: Sequence[str]) -> str:
-    parts = []
-    for label in missing:
-        near = " or ".join(f'"{name}"' for name in nearest(label, known))
-        parts.append(f'"{label}"' + (f" (did you mean {near}?)" if near else ""))
-    plural = "s" if len(missing) > 1 else ""
-    return f"the model has no label{plural} {', '.join(parts)}"
-
-
-def refuse_untrackable(reading: Reading, tracked: bool) -> None:
-    """Raise ModelError where objects are to be tracked and the model finds none."""
-    if tracked and reading.task.name != "detection":
-        raise ModelError(
-            f"it does {reading.task.name}, and only the objects of a detection can be tracked: "
-            "take its track, zones and lines out, or name another model"
-        )
-
-
-def crop_misfit(name: str, task: str) -> str | None:
-    """Why nothing that pipeline ``name`` finds can be cropped; None: it can."""
-    if task == "detection":
-        return None
-    return (
-        f"pipeline {name} does {task}, and only the objects of a detection can be cropped: name "
-        "another pipeline in crop.from, or give that one another model"
-    )

@@ -15,12 +15,10 @@ from .capture import Capture, CaptureState
 from .cascade import Alarm
 from .crop_pipeline import CropPipeline
 from .crops import CropFeed, Followed, weight
-from .errors import ModelError
 from .filter import Filter
 from .gate import MotionGate
 from .handoff import LatestSlot
 from .health import HealthLamp
-from .loading import crop_misfit, refuse_untrackable, unknown_labels
 from .log_fields import Event, about
 from .model import Model
 from .pipeline import Pipeline, Serving
@@ -39,6 +37,12 @@ from .slots import Slots
 from .sources import Source
 from .stages import baseline_of, filter_of, tracking_of
 from .store.baselines import Baselines, Learnt
+from .suitability import (
+    crop_misfit,
+    refuse_other_contract,
+    refuse_untrackable,
+    unknown_labels,
+)
 from .supervisor import Vitals
 from .trial import Expected
 
@@ -291,17 +295,9 @@ class Runner:
     def refuse_other_contract(self, reading: Reading) -> None:
         """Raise ModelError for a task or labels that those who subscribe cannot use."""
         refuse_untrackable(reading, self.plan.track is not None)
-        active, allowed = self.active, self.plan.labels
-        if active is None:
-            return
-        if reading.task.name != active.task:
-            raise ModelError(
-                f"it does {reading.task.name}, and the pipeline serves {active.task}. Install it "
-                "under another name, and name that in the pipeline"
-            )
-        known = reading.labels.known
-        if allowed and set(allowed) & set(active.labels) and not set(allowed) & set(known):
-            raise ModelError("it has none of the labels that the pipeline publishes")
+        active = self.active
+        if active is not None:
+            refuse_other_contract(reading, active, self.plan.labels or ())
 
     def swap(self, bundle: str, model: Model, expected: Expected | None) -> None:
         """Let a loaded model serve from the next frame on, on trial where ``expected`` is given.

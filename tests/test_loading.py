@@ -20,7 +20,6 @@ from edged.engine.interpreter import Engine
 from edged.engine.runtime import Delegate
 from edged.errors import ConfigError, ModelError
 from edged.filter import Filter
-from edged.loading import unknown_labels
 from edged.model import Model
 from edged.records.decoded import ScoredBoxes, ScoredClasses
 from edged.records.frames import Frame, PixelOrder
@@ -315,34 +314,6 @@ def test_a_delegate_that_cannot_be_loaded_refuses_the_model_and_is_named(load: L
 
 
 # ---- labels of an allow-list ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("allowed", "told"),
-    [
-        (None, None),
-        (("cat",), None),
-        (
-            ("cta",),
-            'the model has no label "cta" (did you mean "cat"?): nothing is published for it',
-        ),
-        (("zebra",), 'the model has no label "zebra": nothing is published for it'),
-        (
-            ("cat", "Dog", "zebra"),
-            'the model has no labels "Dog" (did you mean "dog"?), "zebra": '
-            "nothing is published for it",
-        ),
-    ],
-)
-def test_labels_that_the_model_does_not_have_are_told_with_the_nearest(
-    allowed: tuple[str, ...] | None, told: str | None
-) -> None:
-    assert unknown_labels(allowed, ("cat", "dog")) == told
-
-
-def test_a_number_stands_for_a_class_without_a_label() -> None:
-    assert unknown_labels(("0", "17"), ()) is None
-    assert unknown_labels(("cat", "3"), ("cat", "dog")) is None
 
 
 def test_an_invocation_is_judged_by_the_clock_that_the_model_was_given(load: Load) -> None:
