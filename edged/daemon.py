@@ -142,6 +142,7 @@ class Daemon:
         # Before anything is opened or logged: a stop in the middle of the start is one, too.
         signals.take(self.stop, lambda: self._events.put(_RELOAD))
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        machine.keep_one_heap()
         # Pipelines are the unit of parallel work: OpenCV's own threads would fight with them.
         cv2.setNumThreads(1)
         binding.runtime()

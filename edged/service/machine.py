@@ -10,6 +10,8 @@ import platform
 import secrets
 from pathlib import Path
 
+_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
+
 
 def memory_bytes(root: Path = Path("/")) -> int:
     """This process's resident memory (proc(5), VmRSS)."""
@@ -54,6 +56,17 @@ def boot_id(root: Path = Path("/")) -> str:
         return (root / "proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return f"unknown-{secrets.token_hex(8)}"  # no stamp of another process is comparable
+
+
+def keep_one_heap() -> None:
+    """Let the threads that are started from now on share one heap: mallopt(3), where the C library
+    has it.
+
+    By itself glibc gives each a heap of its own, of whose end ``give_back_memory`` gives nothing
+    back: where a model was read, about as much as its file takes.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # a libc without it
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def give_back_memory() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,25 @@ def test_a_boot_has_its_id(tmp_path: Path) -> None:
 
 def test_where_boots_have_no_id_no_two_processes_are_of_the_same(tmp_path: Path) -> None:
     assert machine.boot_id(tmp_path) != machine.boot_id(tmp_path)
+
+
+HEAP_OF_A_THREAD = """
+import ctypes, threading
+from pathlib import Path
+from edged.service import machine
+
+machine.keep_one_heap()
+malloc, found = ctypes.CDLL(None).malloc, []
+malloc.restype = ctypes.c_void_p
+thread = threading.Thread(target=lambda: found.append(malloc(5000)))
+thread.start()
+thread.join()
+[heap] = [line for line in Path("/proc/self/maps").read_text().splitlines() if "[heap]" in line]
+first, last = (int(each, 16) for each in heap.split()[0].split("-"))
+assert first <= found[0] < last
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others have one heap, or own ways")
+def test_threads_share_the_heap_whose_end_is_given_back() -> None:
+    subprocess.run([sys.executable, "-c", HEAP_OF_A_THREAD], check=True)
