@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from .cli_values import share
 from .errors import EXIT_FAILED, EdgedError
 
 # Each command imports what it needs when it runs, as in ``cli``.
@@ -35,7 +36,7 @@ def add_test_command(
     )
     test.add_argument(
         "--tolerance",
-        type=_tolerance,
+        type=share,
         metavar="SHARE",
         help="how far scores, shares of the picture and coordinates may be off (default: 0.1)",
     )
@@ -65,16 +66,6 @@ def add_compare_command(
     compare.add_argument("--json", action="store_true", help="for programs")
     compare.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
     compare.set_defaults(command=_compare)
-
-
-def _tolerance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not allowed; a number above 0, at most 1")
-    return value
 
 
 def _test(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:

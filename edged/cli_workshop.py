@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .cli_values import share
 from .errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def add_workshop_commands(
     )
     quantize.add_argument(
         "--auto",
-        type=_share,
+        type=share,
         metavar="AGREEMENT",
         help="leave as few layers float as give this agreement with the float model, such as 0.99",
     )
@@ -106,16 +107,6 @@ def _convert(options: argparse.Namespace) -> None:
     order = Order(options.source, options.output, options.layout, options.force)
     examined = convert(order, lambda line: print(line, flush=True))
     print("\n".join(told(order.target, examined)))
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not allowed; a number above 0, up to 1")
-    return value
 
 
 def _quantize(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
