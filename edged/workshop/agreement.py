@@ -87,9 +87,10 @@ def _common_boxes(one: ScoredBoxes, other: ScoredBoxes) -> tuple[float, float]:
     there, common = len(left) + len(mine), 0
     for n in mine:
         alike = [m for m in left if other.classes[m] == one.classes[n]]
-        best = max(alike, key=lambda m: overlap(one.boxes[n], other.boxes[m]), default=None)
-        if best is not None and overlap(one.boxes[n], other.boxes[best]) >= LEAST_OVERLAP:
-            left.remove(best)
+        overlaps = [overlap(one.boxes[n], other.boxes[m]) for m in alike]
+        most = max(overlaps, default=0.0)
+        if most >= LEAST_OVERLAP:
+            left.remove(alike[overlaps.index(most)])
             common += 2
     return common, there
 
