@@ -8,7 +8,6 @@ import io
 import json
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -25,7 +24,7 @@ from ..loading import Examined
 from ..store.models import SUFFIX
 from .metadata import with_labels, written
 from .output import refuse_target, write_model
-from .scratch import scratch
+from .scratch import scratch, scratch_directory
 from .subject import take
 from .tables import add_metadata, fix_batch, read_tables, write_tables
 
@@ -120,13 +119,12 @@ def _read(path: Path) -> bytes:
 def _converted(kind: str, order: Order) -> tuple[bytes, Facts]:
     """By the converter, in a process and a directory of its own. Raises EdgedError."""
     program = Path(__file__).with_name("converters.py")
-    with tempfile.TemporaryDirectory(prefix="edged-workshop-") as directory:
-        place = Path(directory)
-        command = [sys.executable, str(program), kind, str(order.source.resolve()), directory]
+    with scratch_directory() as place:
+        command = [sys.executable, str(program), kind, str(order.source.resolve()), str(place)]
         done = subprocess.run(
             [*command, order.layout],
             check=False,
-            cwd=directory,
+            cwd=place,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -18,16 +18,31 @@ def scratch(name: str, data: bytes, beside: Mapping[str, bytes]) -> Iterator[Pat
 
     Raises EdgedError where there is no room for it.
     """
-    with contextlib.ExitStack() as made:
+    with scratch_directory() as directory:
+        path = directory / f"{name}{SUFFIX}"
         try:
-            directory = tempfile.TemporaryDirectory(prefix="edged-workshop-")
-            path = Path(made.enter_context(directory)) / f"{name}{SUFFIX}"
             path.write_bytes(data)
             for ending, content in beside.items():
                 path.with_name(name + ending).write_bytes(content)
         except OSError as error:
-            raise EdgedError(
-                f"cannot write to {tempfile.gettempdir()}: {os.strerror(error.errno or 0)}. Make "
-                "room there, or name another directory in $TMPDIR"
-            ) from error
+            raise _no_room(error) from error
         yield path
+
+
+@contextlib.contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """One that goes at the end. Raises EdgedError where none can be made."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="edged-workshop-")
+    except OSError as error:
+        raise _no_room(error) from error
+    with made as directory:
+        yield Path(directory)
+
+
+def _no_room(error: OSError) -> EdgedError:
+    advice = "Make room there, or name another directory in $TMPDIR"
+    if tempfile.tempdir is None:
+        return EdgedError(f"no directory for temporary files can be written to. {advice}")
+    why = os.strerror(error.errno or 0)
+    return EdgedError(f"cannot write to {tempfile.tempdir}: {why}. {advice}")

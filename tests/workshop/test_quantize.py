@@ -542,6 +542,26 @@ def test_no_room_for_what_is_only_tried_is_told() -> None:
     )
 
 
+def test_no_directory_for_what_is_only_tried_is_told() -> None:
+    program = (
+        "import resource\n"
+        "from edged.errors import EdgedError\n"
+        "from edged.workshop.scratch import scratch_directory\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try:\n"
+        "    scratch_directory().__enter__()\n"
+        "except EdgedError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+
+    assert done.stdout == (
+        "no directory for temporary files can be written to. Make room there, or name another "
+        "directory in $TMPDIR\n"
+    )
+
+
 @contextlib.contextmanager
 def no_room(over_bytes: int) -> Iterator[None]:
     """No file of this process can grow further."""
