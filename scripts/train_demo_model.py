@@ -6,6 +6,7 @@
 It learns from synthetic scenes whose seeds are kept apart from those of the demo, the tests and
 the measure, and takes about a quarter of an hour on two idle cores. It ends with an int8 file, and
 tells how well that and the float model find the shapes of 500 frames they have never seen.
+``--workshop DIRECTORY`` gets the float model, and pictures to quantise it with and compare it by.
 
 Reproducible means: from the same seed the same pictures in the same order and the same first
 weights, and a training step compiled by XLA, whose CPU code adds up in a fixed order (unlike
@@ -27,7 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from demo_model import export, network, pictures
+from demo_model import export, network, pictures, workshop
 from demo_model.measure import measure
 
 from edged.sources.scene import LABELS
@@ -70,6 +71,9 @@ def main() -> int:
     parser.add_argument("--scenes", type=int, default=280, help="to learn from, 48 pictures each")
     parser.add_argument("--epochs", type=int, default=6, help="passes over the pictures")
     parser.add_argument("--into", type=Path, default=MODELS, help="directory to write to")
+    parser.add_argument(
+        "--workshop", type=Path, help="directory for the float32 model and data to quantise it with"
+    )
     given = parser.parse_args()
 
     keras.utils.set_random_seed(given.seed)
@@ -79,8 +83,11 @@ def main() -> int:
     model = train(lesson, given.epochs)
     print(f"trained after {time.monotonic() - begin:.0f} s", flush=True)
 
+    floating = export.as_float(model)
+    if given.workshop is not None:
+        workshop.write(given.workshop, floating)
     quantised = export.as_int8(model, lesson.inputs[:: len(lesson.inputs) // CALIBRATION_PICTURES])
-    print("float", measure(export.as_float(model)))
+    print("float", measure(floating))
     reached = measure(quantised)
     print("int8", reached)
     if reached.mean_average_precision < LEAST_MAP or len(quantised) > MOST_BYTES:
