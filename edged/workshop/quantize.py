@@ -144,12 +144,14 @@ class _Work:
 
     def _candidate(self, left_float: Sequence[Layer]) -> bytes:
         order = self._order
+        feedback = self._subject.examined.reading.feedback
         made = quantized(
             self._model,
             order.mode,
             self._ranges,
             float_ends=order.float_ends,
             left_float=left_float,
+            fed_back=[self._model.outputs[source] for source in feedback.values()],
         )
         return with_archive_of(made, self._subject.files.data)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -139,9 +139,11 @@ def quantize(
     float_ends: bool = False,
     left_float: Iterable[Layer] = (),
     only: Layer | None = None,
+    fed_back: Collection[str] = (),
 ) -> bytes:
     """The quantised model. ``float_ends``: its inputs and outputs stay float32; ``ranges`` are for
-    INT8; ``only``: all other layers stay float. Raises ModelError.
+    INT8; ``only``: all other layers stay float; ``fed_back``: the outputs that inputs have to be
+    like. Raises ModelError.
     """
     where = ".*" if only is None else _scopes([only])
     maker = quantizer.Quantizer(model.data, _recipe(mode, where, float_ends, left_float))
@@ -152,6 +154,7 @@ def quantize(
     except Exception as error:  # it has no errors of its own
         raise ModelError(f"litert-quantizer cannot quantise it: {one_line(error)}") from error
     made = read_tables(bytes(result.quantized_model))
+    _leave_outputs_float(made, fed_back)
     _keep_names_of_outputs(made, read_tables(model.data))
     return write_tables(made)
 
@@ -180,6 +183,32 @@ def _recipe(
 def _scopes(layers: Iterable[Layer]) -> str:
     """A pattern that finds these layers and no other."""
     return f"^(?:{'|'.join(re.escape(layer.scope) for layer in layers)})$"
+
+
+def _leave_outputs_float(made: Any, fed_back: Collection[str]) -> None:
+    """Give an output as it is computed where that is float32: a detector's boxes, out of its own
+    post-processing, would get steps of a hundredth of the picture for nothing.
+    """
+    graph = made.subgraphs[0]
+    used = {int(place) for operator in graph.operators for place in operator.inputs}
+    computed: dict[int, int] = {}
+    for operator in graph.operators:
+        source, target = int(operator.inputs[0]), int(operator.outputs[0])
+        if (
+            _kind(made, operator) == "QUANTIZE"
+            and graph.tensors[source].type == qtyping.TensorType.FLOAT32
+            and source not in graph.inputs
+            and target in graph.outputs
+            and target not in used
+            and graph.tensors[target].name.decode() not in fed_back
+        ):
+            computed[target] = source
+    graph.operators = [o for o in graph.operators if int(o.outputs[0]) not in computed]
+    graph.outputs = [computed.get(int(place), int(place)) for place in graph.outputs]
+    for signature in made.signatureDefs:
+        if signature.subgraphIndex == 0:
+            for entry in signature.outputs:
+                entry.tensorIndex = computed.get(int(entry.tensorIndex), int(entry.tensorIndex))
 
 
 def _keep_names_of_outputs(made: Any, original: Any) -> None:

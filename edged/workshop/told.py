@@ -15,6 +15,7 @@ from .quantize import Order, Quantized
 from .quantizer import Mode, look_at
 
 _MOST = 6
+_WELL_AGREED = 0.95
 _MADE = {
     Mode.INT8: "are int8",
     Mode.DYNAMIC: "have int8 weights",
@@ -56,6 +57,12 @@ def _notes(order: Order, made: Quantized) -> Iterator[str]:
     bound = order.least_agreement
     if bound is not None and made.agreement is not None and made.agreement < bound:
         yield f"note: no choice of layers gives the agreement of {bound:g} that was asked for"
+    if bound is None and made.agreement is not None and made.agreement < _WELL_AGREED:
+        yield (
+            f"note: it loses something. edged model compare {order.source} {order.target} --data "
+            f"{order.calibrate} --layers tells where; --skip leaves a layer float, and --auto 0.99 "
+            "finds out which"
+        )
     if order.mode is Mode.INT8 and platform.machine() == "x86_64":
         yield (
             "note: on x86, ai-edge-litert has quick kernels for int8, and tflite-runtime has none. "

@@ -26,6 +26,8 @@ from .errors import sqnr_db
 
 _CONVERTERS = ("QUANTIZE", "DEQUANTIZE")
 MOST_EXAMPLES = 32
+LISTS = "TFLite_Detection_PostProcess"
+"""Its outputs are lists in the order of scores, and are not held against each other by place."""
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ class Losses:
     def take(self) -> None:
         for layer in self.other.graph.layers:
             if (
-                layer.kind in _CONVERTERS
+                layer.kind in (*_CONVERTERS, LISTS)
                 or not layer.outputs
                 or layer.outputs[0] not in self._pairs
             ):

@@ -25,14 +25,12 @@ from ..data import Data, Example, find_data
 from ..subject import Subject, take
 from .errors import Difference, Differing
 from .fallen import Left, find_left
-from .layers import MOST_EXAMPLES, Loss, Losses, Watched
+from .layers import LISTS, MOST_EXAMPLES, Loss, Losses, Watched
 from .precision import Object, Precision, precision
 from .speed import Pair, measure
 from .truth import Truth, find_truth
 
 Tell = Callable[[str], None]
-_LISTS = "TFLite_Detection_PostProcess"
-"""Its outputs are lists in the order of scores."""
 _TOP = 5
 _LEAST_SCORE = 0.001  # low ones count for the precision too
 _MOST_RESULTS = 100
@@ -239,7 +237,7 @@ class _Findings:
                 boxes.append(found)
 
     def _differ(self, one: Sequence[AnyArray], other: Sequence[AnyArray]) -> None:
-        if _LISTS in self.subjects[0].files.facts.operators:
+        if LISTS in self.subjects[0].files.facts.operators:
             return  # what lies in one row of one may lie in another row of the other
         if not self.differing:
             names = [tensor.name for tensor in self.subjects[0].examined.probed.outputs]
