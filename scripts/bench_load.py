@@ -4,7 +4,7 @@
 The daemon takes frames of 1280x720 at 15 a second, under each of several priorities and numbers of
 threads, in turns; its own figures come back over MQTT. Needs root (a priority above the usual one).
 
-    scripts/bench_load.py [--model FILE] [--frames 1000] [--turns 4] [--json] [--plot FILE.png]
+    scripts/bench_load.py [--model FILE] [--frames 240] [--turns 2] [--json] [--plot FILE.png]
 """
 
 from __future__ import annotations
@@ -136,20 +136,22 @@ def measured(model: Path, seconds: float, turns: int) -> dict[str, list[Mapping[
         local_broker(Path(directory), light=True) as broker,
     ):
         house = Path(directory)
-        for _, (hogs, nice, count) in itertools.product(range(turns), ways):
+        for turn, (hogs, nice, count) in itertools.product(range(turns), ways):
             filled = {"house": house, "port": broker.port, "models": model.resolve().parent}
             filled |= {"model": model.stem, "threads": count, "fps": FPS}
             (house / "edged.toml").write_text(_CONFIG.format(**filled))
+            way = f"{hogs} busy, nice {nice:2}, threads {count}"
             with busy(hogs):
                 came = served(house, broker.port, nice, seconds)
-            found.setdefault(f"{hogs} busy, nice {nice:2}, threads {count}", []).extend(came)
+            print(f"turn {turn + 1} of {turns}: {way}: {len(came)} results", file=sys.stderr)
+            found.setdefault(way, []).extend(came)
     return found
 
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--frames", type=int, default=1000, help="given to each way (1000)")
-    arguments.add_argument("--turns", type=int, default=4, help="in so many turns (4)")
+    arguments.add_argument("--frames", type=int, default=240, help="given to each way (240)")
+    arguments.add_argument("--turns", type=int, default=2, help="in so many turns (2)")
     options = arguments.parse_args()
     seconds = options.frames / FPS
     try:
