@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import subprocess
 import sys
 import zipfile
@@ -67,7 +68,7 @@ class Order(msgspec.Struct, frozen=True):
     force: bool = False
 
 
-def convert(order: Order, tell: Tell) -> Examined | None:
+def convert(order: Order, tell: Tell, machine: str = platform.machine()) -> Examined | None:
     """What was made, None where it cannot serve yet (``tell`` has heard why).
 
     Raises EdgedError, with the target's directory as it was.
@@ -79,6 +80,11 @@ def convert(order: Order, tell: Tell) -> Examined | None:
     else:
         module, what = _NEEDS[kind]
         if find_spec(module) is None:
+            if kind == "torch" and machine != "x86_64":
+                raise EdgedError(
+                    f"{what} can be installed on x86_64 alone, and this is {machine}. Convert the "
+                    "model there, and bring the .tflite file here"
+                )
             raise MissingExtra(what, kind)
         tell(f"converting {order.source}; this may take minutes")
         data, facts = _converted(kind, order)

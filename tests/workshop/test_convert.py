@@ -201,6 +201,20 @@ def test_a_converter_that_is_not_installed_is_told_with_the_command(
     assert not (tmp_path / "b.tflite").exists()
 
 
+def test_a_converter_that_there_is_not_for_this_machine_is_told(tmp_path: Path) -> None:
+    if importlib.util.find_spec("litert_torch") is not None:
+        pytest.skip("litert_torch is installed")
+    (tmp_path / "a.pt2").touch()
+
+    with pytest.raises(EdgedError) as error:
+        convert(Order(tmp_path / "a.pt2", tmp_path / "b.tflite"), print, machine="aarch64")
+
+    assert str(error.value) == (
+        "litert-torch, which converts PyTorch's exported programs, can be installed on x86_64 "
+        "alone, and this is aarch64. Convert the model there, and bring the .tflite file here"
+    )
+
+
 def test_the_reason_of_a_converter_that_fails_is_its_last_line() -> None:
     done = subprocess.CompletedProcess([], 1, b"noise\nValueError: no such layer\n\n")
     killed = subprocess.CompletedProcess([], -9, b"noise\n")
