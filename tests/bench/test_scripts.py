@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from household import run_script
 
+pytest.importorskip("ai_edge_litert", reason="the minimal script is written for ai-edge-litert")
+
 
 @pytest.mark.parametrize(
     ("script", "arguments", "told"),
