@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-from household import OPTIONS, SCRIPTS, SMALL_MODELS
+from household import OPTIONS, SMALL_MODELS
 
 from edged.loading import build_model
 from edged.records.decoded import ScoredClasses
@@ -50,12 +49,10 @@ def hard_to_quantize() -> bytes:
     """A classifier of three colours: what tells them apart is a hundredth of a sum that one of its
     layers gives, and another takes the rest away again.
     """
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        from tflite_builder import ModelBuilder
-        from tflite_layers import connected, mean_colour, softmax
-    finally:
-        sys.path.remove(str(SCRIPTS))
+    # They need what comes with ai-edge-litert.
+    from tflite_builder import ModelBuilder
+    from tflite_layers import connected, mean_colour, softmax
+
     model = ModelBuilder("little differences on a great sum")
     picture = model.tensor("image", (1, 32, 32, 3))
     colour = mean_colour(model, picture)

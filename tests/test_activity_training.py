@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 HEAD = """\
 #Four students did four things.
 @problemName BasicMotions
@@ -21,14 +20,12 @@ STILL = "0.5,-5.8E-5:1,2:3,4:5,6:7,8:9,10:Standing\n"
 
 
 @pytest.fixture
-def recordings(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(SCRIPTS)
+def recordings() -> Any:
     return importlib.import_module("activity_model.recordings")
 
 
 @pytest.fixture
-def lessons(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(SCRIPTS)
+def lessons() -> Any:
     return importlib.import_module("activity_model.lessons")
 
 

@@ -40,8 +40,8 @@ PEOPLE = "{{ value_json.people | count if value_json.people is defined else 'Non
 # Neither ``.values`` nor ``['values']``: Jinja takes a dict's method where there is no such key.
 VALUE = "{{ value_json.get('values', {}).values() | first | default('None') }}"
 VALUE_ATTRIBUTES = "{{ {'values': value_json.get('values', {})} | tojson }}"
-SCORE = "value_json.get('values', {}).get('score')"
-ANOMALY = f"{{{{ 'None' if {SCORE} is none else 'ON' if {SCORE} > 1 else 'OFF' }}}}"
+_SCORE = "value_json.get('values', {}).get('score')"
+ANOMALY = f"{{{{ 'None' if {_SCORE} is none else 'ON' if {_SCORE} > 1 else 'OFF' }}}}"
 COUNT_ATTRIBUTES = (
     "{{ {'counts': value_json.get('counts', {}), 'zones': value_json.get('zones', {}), "
     "'lines': value_json.get('lines', {})} | tojson }}"

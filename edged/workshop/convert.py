@@ -68,7 +68,7 @@ class Order(msgspec.Struct, frozen=True):
     force: bool = False
 
 
-def convert(order: Order, tell: Tell, machine: str = platform.machine()) -> Examined | None:
+def convert(order: Order, tell: Tell) -> Examined | None:
     """What was made, None where it cannot serve yet (``tell`` has heard why).
 
     Raises EdgedError, with the target's directory as it was.
@@ -80,6 +80,7 @@ def convert(order: Order, tell: Tell, machine: str = platform.machine()) -> Exam
     else:
         module, what = _NEEDS[kind]
         if find_spec(module) is None:
+            machine = platform.machine()
             if kind == "torch" and machine != "x86_64":
                 raise EdgedError(
                     f"{what} can be installed on x86_64 alone, and this is {machine}. Convert the "

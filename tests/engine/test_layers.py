@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from edged.errors import ModelError
 
 SMALL = Path(__file__).resolve().parent.parent / "models"
 
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "scripts"))
 # It needs what comes with ai-edge-litert.
 builders: Any = pytest.importorskip("tflite_builder")
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from judging import Judge
 from msgspec.structs import replace
+from tracking_scenes import SCENES, Scene, play
 
 from edged.tracking.tracker import Tracker, TrackSettings
-
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "scripts"))
-
-from tracking_scenes import SCENES, Scene, play
 
 # MOTA and IDF1 of the seeds below, less two and three points. Nothing was chosen by these seeds.
 BOUNDS = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import subprocess
 from pathlib import Path
 
@@ -201,13 +202,16 @@ def test_a_converter_that_is_not_installed_is_told_with_the_command(
     assert not (tmp_path / "b.tflite").exists()
 
 
-def test_a_converter_that_there_is_not_for_this_machine_is_told(tmp_path: Path) -> None:
+def test_a_converter_that_there_is_not_for_this_machine_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if importlib.util.find_spec("litert_torch") is not None:
         pytest.skip("litert_torch is installed")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     (tmp_path / "a.pt2").touch()
 
     with pytest.raises(EdgedError) as error:
-        convert(Order(tmp_path / "a.pt2", tmp_path / "b.tflite"), print, machine="aarch64")
+        convert(Order(tmp_path / "a.pt2", tmp_path / "b.tflite"), print)
 
     assert str(error.value) == (
         "litert-torch, which converts PyTorch's exported programs, can be installed on x86_64 "

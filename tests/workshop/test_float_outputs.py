@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from household import SCRIPTS
 
 pytest.importorskip("litert_quantizer", reason="the extra workshop is not installed")
 
+from make_test_models import ANCHORS, post_processing_options
 from quantizing import hard_to_quantize, write_pictures
+from tflite_builder import ModelBuilder
+from tflite_layers import logits_of, mean_colour, reshape
 
 from edged.engine.interpreter import Engine
 from edged.workshop.comparing.layers import LISTS, Losses, Watched
@@ -23,13 +24,6 @@ from edged.workshop.told import told
 
 def detector() -> bytes:
     """A float detector of three places that ends in its own post-processing."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        from make_test_models import ANCHORS, post_processing_options
-        from tflite_builder import ModelBuilder
-        from tflite_layers import logits_of, mean_colour, reshape
-    finally:
-        sys.path.remove(str(SCRIPTS))
     model = ModelBuilder("boxes by colour")
     picture = model.tensor("image", (1, 32, 32, 3))
     weights = np.full((3, 4, 3), 0.1, np.float32)

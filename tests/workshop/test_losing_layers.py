@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from edged.workshop.comparing.errors import Differing, sqnr_db
 from edged.workshop.comparing.fallen import find_left
 from edged.workshop.comparing.layers import Losses, Watched, operator_alone
 
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "scripts"))
 builders: Any = pytest.importorskip("tflite_builder")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from household import SCRIPTS, SMALL_MODELS
+from household import SMALL_MODELS
 
 pytest.importorskip("litert_quantizer", reason="the extra workshop is not installed")
 
@@ -201,9 +201,8 @@ def test_a_table_without_a_channel_of_the_model_is_told(quantizing: Quantizing) 
 
 
 def test_what_is_fed_back_is_stored_alike_where_it_goes_out_and_comes_in(
-    with_pictures: Quantizing, monkeypatch: pytest.MonkeyPatch
+    with_pictures: Quantizing,
 ) -> None:
-    monkeypatch.syspath_prepend(SCRIPTS)
     from tflite_builder import ModelBuilder
     from tflite_layers import logits_of, mean_colour, softmax
 
